@@ -1,0 +1,88 @@
+//! How strangers' text is shown: safely in each medium, without losing what it says.
+
+use std::fmt::Write as _;
+
+/// Bytes as text for JSON: UTF-8 as it is, every other byte as `\xNN`.
+#[must_use]
+pub fn show_bytes(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+/// True for characters that move the cursor, hide, or reorder what is shown.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Text for a terminal: control, bidi and zero-width characters as `\u{…}`.
+#[must_use]
+pub fn escape_terminal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_treacherous(c) {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Text for HTML or SVG, in an element or a quoted attribute; treacherous characters as on a terminal.
+#[must_use]
+pub fn escape_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in escape_terminal(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Text for a CSV cell: one that a spreadsheet would run as a formula gets a leading apostrophe. Quoting is the writer's.
+#[must_use]
+pub fn escape_csv_cell(text: &str) -> String {
+    let shown = escape_terminal(text);
+    if shown.starts_with(['=', '+', '-', '@']) && shown.parse::<f64>().is_err() { format!("'{shown}") } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_not_utf8_keep_their_value() {
+        assert_eq!(show_bytes(b"a\xffb\xc3\xa4"), "a\\xffb\u{e4}");
+    }
+
+    #[test]
+    fn a_terminal_gets_no_escape_and_no_reordering() {
+        assert_eq!(escape_terminal("\u{1b}[31mx\u{202e}y"), "\\u{1b}[31mx\\u{202e}y");
+    }
+
+    #[test]
+    fn a_formula_is_text_but_a_number_stays_one() {
+        assert_eq!(escape_csv_cell("=cmd()"), "'=cmd()");
+        assert_eq!(escape_csv_cell("-12"), "-12");
+    }
+
+    #[test]
+    fn markup_is_text() {
+        assert_eq!(escape_html("<a href='x'>\"&"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
+    }
+}

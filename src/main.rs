@@ -1,0 +1,3 @@
+//! The `hostkin` program.
+
+fn main() {}
