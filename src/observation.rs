@@ -168,6 +168,20 @@ impl FromStr for Outcome {
     }
 }
 
+/// What asking one port came to: two bits of a run's record for every service asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Presence {
+    /// Not asked, or not in the end.
+    #[default]
+    Unasked,
+    /// Asked; no answer came.
+    Silent,
+    /// Asked; refused or unreachable.
+    Refused,
+    /// Something was heard, or at least a connection stood.
+    Heard,
+}
+
 /// What one connection was for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Step {

@@ -1,1 +1,98 @@
-//! Stub.
+//! The command line: one file per verb. Joins the stages; nothing names this module.
+
+mod args;
+mod demo;
+mod diff;
+mod exit;
+mod export;
+mod find;
+mod generate;
+mod import;
+mod info;
+mod lab;
+mod link;
+mod new;
+mod plan;
+mod probe;
+mod reread;
+mod scan;
+mod scope;
+mod seed;
+mod term;
+mod why;
+
+use std::io::IsTerminal;
+
+pub use args::Args;
+use args::Verb;
+pub use exit::Exit;
+use exit::Stop;
+use term::Term;
+
+/// Runs what was typed.
+#[must_use]
+pub fn run(args: Args) -> Exit {
+    let term = Term::new(args.color, args.quiet);
+    start_log(args.verbose, args.quiet);
+    let result = match args.verb {
+        Verb::Demo(demo) => demo::run(&demo, &term),
+        Verb::Lab(lab) => lab::run(&lab, &term),
+        Verb::New(new) => new::run(&new, &term),
+        Verb::Info(info) => info::run(&info),
+        Verb::Scope(scope) => scope::run(&scope),
+        Verb::Seed(seed) => seed::add(&seed, &term),
+        Verb::Unseed(unseed) => seed::remove(&unseed, &term),
+        Verb::Plan(scan) => plan::run(&scan, &term),
+        Verb::Scan(scan) => scan::run(&scan, &term),
+        Verb::Probe(probe) => probe::run(&probe, &term),
+        Verb::Import(import) => import::run(&import, &term),
+        Verb::Reread(only) => reread::run(&only, &term),
+        Verb::Link(only) => link::run(&only, &term),
+        Verb::Why(why) => why::run(&why),
+        Verb::Find(find) => find::run(&find),
+        Verb::Diff(diff) => diff::run(&diff),
+        Verb::Export(export) => export::run(&export),
+        Verb::Generate(generate) => generate::run(&generate),
+    };
+    match result {
+        Ok(exit) => exit,
+        Err(Stop { error, .. }) if is_broken_pipe(&error) => Exit::Done,
+        Err(Stop { exit, error }) => {
+            term.error(&error);
+            exit
+        }
+    }
+}
+
+/// A reader who has seen enough is no fault.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn start_log(verbose: u8, quiet: u8) {
+    let level = match (verbose, quiet) {
+        (0, 0) => "warn",
+        (0, _) => "error",
+        (1, _) => "info",
+        (2, _) => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::new(format!("hostkin={level}"));
+    let colors = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colors)
+        .with_target(false)
+        .try_init();
+}
+
+/// Who changes the case: the account's name.
+fn actor() -> String {
+    std::env::var("HOSTKIN_ACTOR").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned())
+}
+
+/// This program's version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,1 +1,223 @@
-//! Stub.
+//! The only door to the network.
+//!
+//! [`Door::converse`] is the one way to talk to anybody: it asks the scope for a permit, waits for the limits, dials, and
+//! drives one conversation. Retries, redirects and each of JARM's ten connections pass here, every time. What comes back
+//! is an [`Exchange`], whatever happened; the far side's behaviour is never an error.
+
+mod dial;
+mod drive;
+mod entropy;
+mod limits;
+mod option;
+mod stop;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use dial::{NotDialled, dial};
+pub use drive::Timing;
+pub use entropy::SystemEntropy;
+pub use limits::{Exhausted, Limiter, Rates, network_of};
+pub use stop::{Stop, Stopper, stop_switch};
+
+use crate::clock::Clock;
+use crate::observation::{End, Exchange, Service, Step};
+use crate::proto::Conversation;
+use crate::scope::Scope;
+
+/// Called with each address right before it is dialled.
+pub type Witness = Arc<dyn Fn(SocketAddr) + Send + Sync>;
+
+/// How often our own lack of descriptors, ports or memory is waited out before a connection counts as failed.
+const OWN_FAULT_TRIES: u32 = 6;
+
+/// The door: scope, limits, deadlines and the request to stop, together.
+#[derive(Clone)]
+pub struct Door {
+    scope: Arc<Scope>,
+    limiter: Arc<Limiter>,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+    timing: Timing,
+    source: Option<IpAddr>,
+    witness: Option<Witness>,
+    traffic: Arc<Traffic>,
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("timing", &self.timing).field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// What went through the door so far.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    connections: AtomicU64,
+    bytes_sent: AtomicU64,
+    bytes_heard: AtomicU64,
+}
+
+impl Traffic {
+    /// Connections, bytes sent, bytes heard.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64, u64) {
+        let read = |one: &AtomicU64| one.load(Ordering::Relaxed);
+        (read(&self.connections), read(&self.bytes_sent), read(&self.bytes_heard))
+    }
+}
+
+impl Door {
+    /// A door that lets through what `scope` permits at the pace of `limiter`.
+    #[must_use]
+    pub fn new(scope: Arc<Scope>, limiter: Arc<Limiter>, clock: Arc<dyn Clock>, stop: Stop) -> Self {
+        Self {
+            scope,
+            limiter,
+            clock,
+            stop,
+            timing: Timing::default(),
+            source: None,
+            witness: None,
+            traffic: Arc::default(),
+        }
+    }
+
+    /// The same with other deadlines.
+    #[must_use]
+    pub fn with_timing(self, timing: Timing) -> Self {
+        Self { timing, ..self }
+    }
+
+    /// The same, sending from this address of the machine.
+    #[must_use]
+    pub fn with_source(self, source: Option<IpAddr>) -> Self {
+        Self { source, ..self }
+    }
+
+    /// The same with a witness of every connection opened.
+    #[must_use]
+    pub fn with_witness(self, witness: Witness) -> Self {
+        Self { witness: Some(witness), ..self }
+    }
+
+    /// What went through so far; shared by all clones.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// The clock everything here goes by.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// The request to stop.
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// The host is finished with: its part of the limits may be forgotten.
+    pub fn forget(&self, address: IpAddr) {
+        self.limiter.forget(address);
+    }
+
+    /// Has one conversation with `service`. `since` is the monotonic start of the observation it belongs to.
+    pub async fn converse(
+        &self,
+        service: &Service,
+        step: Step,
+        conversation: &mut dyn Conversation,
+        since: Duration,
+    ) -> Exchange {
+        let waited = self.clock.elapsed();
+        let mut tries = 0;
+        loop {
+            let mut exchange = self.converse_once(service, step.clone(), conversation, since).await;
+            // Our own shortage says nothing about the host: wait it out, within limits.
+            if exchange.end == End::Failed && exchange.wire_sent == 0 && tries < OWN_FAULT_TRIES {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(50 << tries)).await;
+                continue;
+            }
+            if exchange.started_ms == 0 {
+                exchange.started_ms = millis(waited.saturating_sub(since));
+            }
+            return exchange;
+        }
+    }
+
+    async fn converse_once(
+        &self,
+        service: &Service,
+        step: Step,
+        conversation: &mut dyn Conversation,
+        since: Duration,
+    ) -> Exchange {
+        if self.stop.is_asked() {
+            return Exchange::unsent(step, End::Stopped, None);
+        }
+        let to = service.socket();
+        // Asked before waiting, so that nothing waits for what it may not have; and after, since waiting takes time.
+        if let Err(refusal) = self.scope.admit(to, service.speech, self.clock.now()) {
+            return Exchange::unsent(step, End::OutOfScope, Some(refusal.to_string()));
+        }
+        let turn = self.limiter.turn(service.address, self.scope.origin(service.address));
+        let turn = tokio::select! {
+            biased;
+            turn = turn => turn,
+            () = self.stop.asked() => return Exchange::unsent(step, End::Stopped, None),
+        };
+        if turn == Err(Exhausted) {
+            let note = "this host has had all the connections the scope allows".to_owned();
+            return Exchange::unsent(step, End::OutOfScope, Some(note));
+        }
+        let permit = match self.scope.admit(to, service.speech, self.clock.now()) {
+            Ok(permit) => permit,
+            Err(refusal) => return Exchange::unsent(step, End::OutOfScope, Some(refusal.to_string())),
+        };
+        let started = self.clock.elapsed();
+        let mut exchange = Exchange::unsent(step, End::Done, None);
+        exchange.started_ms = millis(started.saturating_sub(since));
+        if let Some(witness) = &self.witness {
+            witness(to);
+        }
+        self.traffic.connections.fetch_add(1, Ordering::Relaxed);
+        let dialled = tokio::select! {
+            biased;
+            dialled = dial(permit, self.source, self.timing.connect) => dialled,
+            () = self.stop.asked() => Err(NotDialled { end: End::Stopped, note: None }),
+        };
+        match dialled {
+            Err(NotDialled { end, note }) => {
+                exchange.end = end;
+                exchange.note = note;
+            }
+            Ok(stream) => {
+                let record = drive::drive(&stream, conversation, &self.timing, &self.stop).await;
+                drop(stream);
+                exchange.end = record.end;
+                exchange.first_read = record.first_read;
+                exchange.wire_sent = record.sent.len() as u64;
+                exchange.wire_heard = record.heard.len() as u64;
+                let remains = conversation.finish();
+                exchange.session = remains.session;
+                exchange.secret = remains.secret;
+                (exchange.sent, exchange.heard) = remains.plain.unwrap_or((record.sent, record.heard));
+            }
+        }
+        exchange.lasted_ms = millis(self.clock.elapsed().saturating_sub(started));
+        self.traffic.bytes_sent.fetch_add(exchange.wire_sent, Ordering::Relaxed);
+        self.traffic.bytes_heard.fetch_add(exchange.wire_heard, Ordering::Relaxed);
+        exchange
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

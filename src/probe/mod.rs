@@ -1,1 +1,176 @@
-//! Stub.
+//! Which conversations a host gets, in which order, and when to stop.
+//!
+//! One host's connections are made one after the other. The first connection to a port is also the question whether
+//! anybody is there. What was heard is read only when the probe has ended; the order of connections depends on what the
+//! pure readers of `proto` say about what came so far.
+
+mod http;
+mod settings;
+mod ssh;
+mod tls;
+
+use std::time::Duration;
+
+pub use settings::{Costs, Proof, Settings, SshKeys, Want};
+
+use crate::clock::Timestamp;
+use crate::net::{Door, SystemEntropy};
+use crate::observation::{
+    Capture, CutShort, End, Exchange, Observation, Outcome, Presence, Service, Speech, Step,
+};
+use crate::proto::{self, Conversation, Reading};
+use crate::target::Host;
+
+/// What asking one service came to.
+#[derive(Debug)]
+pub struct Asked {
+    /// The service.
+    pub service: Service,
+    /// Whether anybody was there.
+    pub presence: Presence,
+    /// What was heard, with what it says: none when nobody was there.
+    pub observations: Vec<(Observation, Reading)>,
+    /// True when a stop cut the probe off: what is here is not the whole.
+    pub stopped: bool,
+}
+
+/// Asks everything `settings` want of one host. `known` is what discovery saw, one word per service.
+///
+/// A service is asked only if its scope still permits; one that nobody answers gives no observation, unless `every` is
+/// set (the `probe` verb answers for each service asked).
+pub async fn host(door: &Door, host: &Host, known: &[Presence], settings: &Settings, every: bool) -> Vec<Asked> {
+    let mut entropy = SystemEntropy::new();
+    let mut all = Vec::with_capacity(host.services.len());
+    for (place, service) in host.services.iter().enumerate() {
+        let seen = known.get(place).copied().unwrap_or_default();
+        if !settings.want.speech(service.speech) {
+            all.push(Asked { service: service.clone(), presence: Presence::Unasked, observations: Vec::new(), stopped: false });
+            continue;
+        }
+        if matches!(seen, Presence::Silent | Presence::Refused) && !every {
+            all.push(Asked { service: service.clone(), presence: seen, observations: Vec::new(), stopped: false });
+            continue;
+        }
+        let mut probe = Probe::new(door, service, settings, &mut entropy);
+        match service.speech {
+            Speech::Tls => probe.tls().await,
+            Speech::Http => probe.http().await,
+            Speech::Ssh => probe.ssh().await,
+        }
+        all.push(probe.finish(every));
+    }
+    door.forget(host.address);
+    all
+}
+
+/// One service's probe under way.
+struct Probe<'a> {
+    door: &'a Door,
+    service: &'a Service,
+    settings: &'a Settings,
+    entropy: &'a mut SystemEntropy,
+    since: Duration,
+    started_at: Timestamp,
+    capture: Capture,
+    /// The page inside TLS, when there was one.
+    over_tls: Option<Capture>,
+}
+
+/// Whether the probe goes on after a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Go {
+    On,
+    Enough,
+}
+
+impl<'a> Probe<'a> {
+    fn new(door: &'a Door, service: &'a Service, settings: &'a Settings, entropy: &'a mut SystemEntropy) -> Self {
+        let capture = empty_capture(service);
+        let (since, started_at) = (door.clock().elapsed(), door.clock().now());
+        Self { door, service, settings, entropy, since, started_at, capture, over_tls: None }
+    }
+
+    /// Has one conversation. `Enough`: stopped or no longer permitted, so no further one may follow.
+    async fn converse(&self, step: Step, conversation: &mut dyn Conversation) -> (Exchange, Go) {
+        let exchange = self.door.converse(self.service, step, conversation, self.since).await;
+        let go = if matches!(exchange.end, End::Stopped | End::OutOfScope | End::Failed) { Go::Enough } else { Go::On };
+        (exchange, go)
+    }
+
+    /// True when the first connection found nobody: further ones would only repeat the question.
+    fn nobody_there(&self) -> bool {
+        matches!(self.capture.exchanges.as_slice(), [only] if only.heard.is_empty() && matches!(
+            only.end, End::Refused | End::Unreachable | End::ConnectTimedOut))
+    }
+
+    fn finish(mut self, every: bool) -> Asked {
+        let presence = presence(&self.capture);
+        let is_stopped = |capture: &Capture| capture.exchanges.iter().any(|one| one.end == End::Stopped);
+        let stopped = is_stopped(&self.capture) || self.over_tls.as_ref().is_some_and(is_stopped);
+        if stopped {
+            self.capture.cut_short = Some(CutShort::Stopped);
+        }
+        let mut observations = Vec::new();
+        if presence == Presence::Heard || every {
+            observations.push(self.observe(self.service.speech, self.capture.clone(), false));
+        }
+        if let Some(page) = self.over_tls.take() {
+            observations.push(self.observe(Speech::Http, page, true));
+        }
+        Asked { service: self.service.clone(), presence, observations, stopped }
+    }
+
+    fn observe(&self, speech: Speech, capture: Capture, over_tls: bool) -> (Observation, Reading) {
+        let reading = read(speech, &capture);
+        let observation = Observation {
+            service: Service { speech, ..self.service.clone() },
+            over_tls,
+            started_at: self.started_at,
+            outcome: reading.outcome,
+            detail: reading.detail.clone(),
+            capture,
+        };
+        (observation, reading)
+    }
+}
+
+/// A capture in which nothing was heard yet.
+fn empty_capture(service: &Service) -> Capture {
+    Capture { asked_as: service.asked_as(), exchanges: Vec::new(), request_version: 1, cut_short: None }
+}
+
+/// Reads a capture; an end that the capture itself states goes before what its bytes say.
+#[must_use]
+pub fn read(speech: Speech, capture: &Capture) -> Reading {
+    let mut reading = proto::read(speech, capture);
+    match capture.cut_short {
+        None => {}
+        Some(CutShort::Pruned) => reading.outcome = Outcome::Pruned,
+        Some(CutShort::Stopped) => reading.outcome = Outcome::Stopped,
+        Some(CutShort::Failed) => reading.outcome = Outcome::Failed,
+    }
+    if let [.., last] = capture.exchanges.as_slice()
+        && capture.exchanges.iter().all(|one| one.end == last.end)
+        && matches!(last.end, End::OutOfScope | End::Failed | End::Unreachable)
+    {
+        reading.outcome = last.end.outcome();
+        reading.detail = last.note.clone().or(reading.detail);
+    }
+    reading
+}
+
+/// Whether anybody was there, by the first connection that was made.
+fn presence(capture: &Capture) -> Presence {
+    let mut best = Presence::Unasked;
+    for exchange in &capture.exchanges {
+        let this = match exchange.end {
+            _ if !exchange.heard.is_empty() || exchange.session.is_some() => Presence::Heard,
+            End::Done | End::Closed | End::Reset | End::ReadTimedOut | End::Full => Presence::Heard,
+            End::Refused | End::Unreachable => Presence::Refused,
+            End::ConnectTimedOut => Presence::Silent,
+            End::OutOfScope | End::Stopped | End::Failed => Presence::Unasked,
+        };
+        best = best.max(this);
+    }
+    best
+}

@@ -1,1 +1,11 @@
-//! Stub.
+//! Pure rendering: rows as table, CSV and JSON lines; the report as one HTML page. Computes no new facts.
+
+mod findings;
+mod html;
+mod observations;
+mod rows;
+
+pub use findings::{HostSight, Sights, clusters, explain, ranking};
+pub use html::{CaseFacts, RunFacts, ReportError, html};
+pub use observations::observation_json;
+pub use rows::{Rows, plain};

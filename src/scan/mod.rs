@@ -1,1 +1,173 @@
-//! Stub.
+//! A run: dispatcher, workers, back-pressure, resume, shards.
+//!
+//! One thread per core, each with its own single-threaded runtime; one host on one worker, its connections one after the
+//! other. Hosts are pulled, never pushed: a worker takes the next index of the order when it has room. Results go one
+//! way, through one bounded channel and a byte budget, to the writer, which commits them together with the position.
+//! When the writer is behind, finished hosts wait in their worker's places and no new connection starts.
+
+mod dispatch;
+mod progress;
+mod usage;
+mod worker;
+mod writer;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+
+use dispatch::Dispatcher;
+pub use progress::{Progress, Summary};
+pub use usage::{raise_descriptor_limit, usage};
+
+use crate::discover::Discovery;
+use crate::net::{Door, Stopper};
+use crate::probe::Settings;
+use crate::store::{RunId, RunWriter, StoreError};
+use crate::target::{Order, Targets};
+
+/// Hosts that may wait for the writer.
+const QUEUE: usize = 1024;
+/// Bytes heard that may wait for the writer, in KiB.
+const QUEUE_KIB: usize = 64 * 1024;
+
+/// Everything a run needs.
+pub struct Run {
+    /// The case file.
+    pub case: PathBuf,
+    /// The run's row.
+    pub id: RunId,
+    /// Where it goes on: all below done, and these above.
+    pub low: u64,
+    /// Indices done above `low`.
+    pub done: BTreeSet<u64>,
+    /// Who to ask.
+    pub targets: Arc<Targets>,
+    /// In which order.
+    pub order: Order,
+    /// What to ask.
+    pub settings: Settings,
+    /// Who answers.
+    pub discovery: Arc<dyn Discovery>,
+    /// The door.
+    pub door: Door,
+    /// Stops everything when the case cannot be written.
+    pub stopper: Stopper,
+    /// Counters for the one who watches.
+    pub progress: Arc<Progress>,
+    /// Hosts at once, all workers together.
+    pub in_flight: usize,
+    /// Worker threads.
+    pub workers: usize,
+    /// Indices that may be outstanding.
+    pub window: u64,
+}
+
+/// Why a run ended before its end, beside a request to stop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// The case could not be written; what was committed stands.
+    #[error("the case could not be written, so the scan stopped; everything committed stands, and `hostkin scan` goes on from there")]
+    Store(#[from] StoreError),
+    /// A worker could not start or died.
+    #[error("a worker thread failed: {0}")]
+    Worker(String),
+}
+
+/// What the workers share.
+struct Shared {
+    dispatcher: Dispatcher,
+    targets: Arc<Targets>,
+    order: Order,
+    settings: Settings,
+    discovery: Arc<dyn Discovery>,
+    door: Door,
+    progress: Arc<Progress>,
+    budget: Arc<Semaphore>,
+}
+
+/// A host that is done, on its way to the writer.
+struct Finished {
+    index: u64,
+    address: std::net::IpAddr,
+    asked: Vec<crate::probe::Asked>,
+    /// Held until committed.
+    _room: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// Carries a run to its end, to a request to stop, or to a fault.
+///
+/// Returns true when every host of the shard is done.
+///
+/// # Errors
+/// When the case cannot be written or a worker dies. What was committed stands.
+pub fn run(run: Run) -> Result<bool, ScanError> {
+    let total = run.order.len();
+    let writer = RunWriter::open(&run.case, run.id)?;
+    run.progress.hosts_total.store(total, std::sync::atomic::Ordering::Relaxed);
+    let already = run.low + run.done.len() as u64;
+    run.progress.hosts_done.store(already, std::sync::atomic::Ordering::Relaxed);
+    let shared = Arc::new(Shared {
+        dispatcher: Dispatcher::new(total, run.window.max(1), run.low, run.done),
+        targets: run.targets,
+        order: run.order,
+        settings: run.settings,
+        discovery: run.discovery,
+        door: run.door,
+        progress: run.progress,
+        budget: Arc::new(Semaphore::new(QUEUE_KIB)),
+    });
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let each = run.in_flight.div_ceil(run.workers.max(1)).max(1);
+    std::thread::scope(|scope| {
+        let stopper = run.stopper.clone();
+        let writing = scope.spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let result = writer::write(receiver, writer, &shared);
+                if result.is_err() {
+                    stopper.stop();
+                }
+                result
+            }
+        });
+        let workers: Vec<_> = (0..run.workers.max(1))
+            .map(|_| {
+                let (shared, sender) = (Arc::clone(&shared), sender.clone());
+                scope.spawn(move || worker::work(&shared, &sender, each))
+            })
+            .collect();
+        drop(sender);
+        let mut failed = None;
+        for worker in workers {
+            match worker.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => failed = Some(error.to_string()),
+                Err(_) => failed = Some("it panicked; please report this".to_owned()),
+            }
+            if failed.is_some() {
+                run.stopper.stop();
+            }
+        }
+        let done = writing.join().map_err(|_| ScanError::Worker("the writer panicked; please report this".to_owned()))??;
+        match failed {
+            Some(words) => Err(ScanError::Worker(words)),
+            None => Ok(done >= total),
+        }
+    })
+}
+
+/// How many hosts to have in flight: enough to keep the permitted rate busy, within what descriptors allow.
+///
+/// `rate` is connections a second; `dead` how long a dead address holds its place; `descriptors` what the system grants.
+#[must_use]
+pub fn in_flight(rate: Option<f64>, dead: Duration, descriptors: u64, most: usize) -> usize {
+    let spare = usize::try_from(descriptors.saturating_sub(256)).unwrap_or(usize::MAX).max(16);
+    let most = most.min(spare);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small positive range")]
+    let wanted = rate.map(|rate| (rate * (dead.as_secs_f64() + 2.0)).ceil().clamp(64.0, 1e6) as usize);
+    wanted.map_or(most, |wanted| wanted.min(most))
+}

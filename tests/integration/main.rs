@@ -1,1 +1,17 @@
-//! Integration tests.
+//! The one integration binary; a module per subject.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests fail by panicking, start the program and listen on loopback"
+)]
+
+mod dependencies;
+mod layering;
+mod protocols;

@@ -1,0 +1,26 @@
+# Everything CI checks, except the tests that need root.
+check: fmt clippy doc test
+
+fmt:
+    cargo fmt --check
+
+clippy:
+    cargo clippy --all-targets -- -D warnings
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+test:
+    cargo test
+
+# Needs cargo-deny.
+deny:
+    cargo deny check bans licenses sources
+
+# Real servers on loopback; needs root and Debian's packages, see tests/live/README.md.
+live:
+    tests/live/run
+
+# Packet counts in a network namespace; needs root.
+netns:
+    tests/netns/run

@@ -1,0 +1,425 @@
+//! What can be typed: DESIGN 4.1. `plan` says what it means.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// From one confirmed bulletproof host to the rest of its provider.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hostkin",
+    version,
+    about = "From one confirmed bulletproof host to the rest of its provider",
+    long_about = "hostkin scans inside a written scope, fingerprints every host (certificates, JARM, HTTP, SSH), keeps \
+                  every byte heard in one case file, links hosts to the seed with reasons, and exports the cluster.\n\
+                  Start with `hostkin demo`.",
+    after_help = "Exit codes: 0 done, 1 fault, 2 usage, 3 scope refused and nothing sent, 4 done in part, 130 interrupted."
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// Say less; twice: only errors.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub quiet: u8,
+    /// Say more; twice: one line per target, three times: bytes.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Colour on a terminal. `NO_COLOR` turns it off too.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the whole job on a built-in street of servers on loopback, and leave a case and a report.
+    Demo(Demo),
+    /// The built-in street alone, for training and tests.
+    #[command(subcommand)]
+    Lab(Lab),
+    /// Open a case: a new file that will hold all of one investigation.
+    New(New),
+    /// What a case holds: runs, what can be continued, counts, sizes, scope, last records.
+    Info(Info),
+    /// Look at a scope file.
+    #[command(subcommand)]
+    Scope(ScopeVerb),
+    /// Record a confirmed host of the provider.
+    Seed(Seed),
+    /// Withdraw a seed; a recorded correction.
+    Unseed(Unseed),
+    /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
+    Plan(Scan),
+    /// Scan inside the scope; continues an unfinished run of the same plan.
+    Scan(Scan),
+    /// Ask single services without a case; observations go to standard output.
+    Probe(Probe),
+    /// Take in what others observed.
+    #[command(subcommand)]
+    Import(Import),
+    /// Derive all facets again from what was heard. Asks nobody.
+    Reread(CaseOnly),
+    /// Weigh shared habits against the background: ranking and clusters.
+    Link(CaseOnly),
+    /// The reasons for and against one host, or a pair.
+    Why(Why),
+    /// Find hosts by facet: 'ssh.host_key=SHA256:… and not port=3389'.
+    Find(Find),
+    /// What changed between two runs.
+    Diff(Diff),
+    /// Write results: clusters, ranking, observations, facets, report.
+    Export(Export),
+    /// Write the manual page or shell completions.
+    #[command(subcommand)]
+    Generate(Generate),
+}
+
+/// A verb that needs only the case.
+#[derive(Debug, Args)]
+pub struct CaseOnly {
+    /// The case file.
+    pub case: PathBuf,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Folder for the case and the report.
+    #[arg(long, default_value = "hostkin-demo", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Seed of the street and of the scan's order.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Which of the provider's hosts to start from, 0 to 3.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=3))]
+    pub start: u8,
+    /// Give addresses and names to the street's hosts in another order.
+    #[arg(long, value_name = "N")]
+    pub shuffle: Option<u64>,
+}
+
+/// `lab`
+#[derive(Debug, Subcommand)]
+pub enum Lab {
+    /// Start the street and keep it running until Ctrl-C or `lab down`.
+    Up(LabArgs),
+    /// Stop a running street.
+    Down(LabArgs),
+    /// Print what is true of each host of the street, as JSON lines.
+    Truth(LabArgs),
+}
+
+/// Which street.
+#[derive(Debug, Args)]
+pub struct LabArgs {
+    /// Seed of the street.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Folder in which a running street leaves word of itself.
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
+}
+
+/// `new`
+#[derive(Debug, Args)]
+pub struct New {
+    /// The case file to make.
+    pub case: PathBuf,
+    /// The written authorisation (TOML); see `scopes/` for examples.
+    #[arg(long, value_name = "FILE")]
+    pub scope: PathBuf,
+}
+
+/// `info`
+#[derive(Debug, Args)]
+pub struct Info {
+    /// The case file.
+    pub case: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `scope`
+#[derive(Debug, Subcommand)]
+pub enum ScopeVerb {
+    /// Is the authorisation complete and in force, and what does it permit, in numbers?
+    Check {
+        /// The scope file.
+        file: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `seed`
+#[derive(Debug, Args)]
+pub struct Seed {
+    /// The case file.
+    pub case: PathBuf,
+    /// The confirmed host.
+    #[arg(required_unless_present = "facet", conflicts_with = "facet")]
+    pub ip: Option<IpAddr>,
+    /// A facet known to be the provider's, instead of a host: `ssh.host_key=SHA256:…`.
+    #[arg(long, value_name = "KIND=VALUE")]
+    pub facet: Option<String>,
+    /// Why it is confirmed, in your words.
+    #[arg(long)]
+    pub why: String,
+    /// Who says so.
+    #[arg(long)]
+    pub source: Option<String>,
+    /// The date it holds for (2026-11-22 or RFC 3339).
+    #[arg(long)]
+    pub date: Option<String>,
+    /// The provider's name; seeds of one name are one provider.
+    #[arg(long)]
+    pub provider: Option<String>,
+}
+
+/// `unseed`
+#[derive(Debug, Args)]
+pub struct Unseed {
+    /// The case file.
+    pub case: PathBuf,
+    /// The host to withdraw.
+    #[arg(required_unless_present = "facet", conflicts_with = "facet")]
+    pub ip: Option<IpAddr>,
+    /// The facet to withdraw.
+    #[arg(long, value_name = "KIND=VALUE")]
+    pub facet: Option<String>,
+    /// Why, in your words.
+    #[arg(long)]
+    pub why: String,
+}
+
+/// `scan` and `plan`
+#[derive(Debug, Args)]
+pub struct Scan {
+    /// The case file.
+    pub case: PathBuf,
+    /// Only these targets, inside the scope: a file of `[NAME@]ADDRESS[:PORT]` lines or CIDRs, or one CIDR. May repeat.
+    #[arg(long, value_name = "FILE|CIDR")]
+    pub targets: Vec<String>,
+    /// Full capture of every host.
+    #[arg(long)]
+    pub full: bool,
+    /// Only these fingerprints.
+    #[arg(long, value_name = "jarm,cert,http,ssh")]
+    pub only: Option<String>,
+    /// How many host keys to ask each SSH server for.
+    #[arg(long, value_enum, default_value_t = Keys::All)]
+    pub ssh_keys: Keys,
+    /// When to open a full TLS session.
+    #[arg(long, value_enum, default_value_t = ProofArg::Always)]
+    pub proof: ProofArg,
+    /// Ask pages that answered for their favicon.
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    pub favicon: Switch,
+    /// Connections a second, below what the scope permits.
+    #[arg(long, value_name = "N")]
+    pub rate: Option<f64>,
+    /// Send from this address of the machine.
+    #[arg(long, value_name = "ADDRESS")]
+    pub source: Option<IpAddr>,
+    /// Only this share of the hosts: `2/4` is the second of four.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<String>,
+    /// Seed of the order; drawn at random for a new run.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Start another run although one of the same plan is unfinished.
+    #[arg(long)]
+    pub new: bool,
+    /// Write the summary as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
+    /// Hosts at once; by default as many as the rate needs.
+    #[arg(long, value_name = "N")]
+    pub in_flight: Option<usize>,
+}
+
+/// How many host keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Keys {
+    /// One: one connection.
+    First,
+    /// One of each type, one connection each.
+    All,
+}
+
+/// When a full TLS session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProofArg {
+    /// Only where the clear answers gave no certificate.
+    Needed,
+    /// For every TLS service.
+    Always,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+/// `probe`
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// `[NAME@]ADDRESS[:PORT]` or a CIDR; NAME is the SNI and Host to use, ports default to the scope's.
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// The written authorisation.
+    #[arg(long, value_name = "FILE")]
+    pub scope: PathBuf,
+    /// Only these fingerprints.
+    #[arg(long, value_name = "jarm,cert,http,ssh")]
+    pub only: Option<String>,
+    /// Send from this address of the machine.
+    #[arg(long, value_name = "ADDRESS")]
+    pub source: Option<IpAddr>,
+}
+
+/// `import`
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// Flat hosts, JSON lines (DESIGN 4.5).
+    Hosts {
+        /// The case file.
+        case: PathBuf,
+        /// The files; `-` is standard input.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// `why`
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The case file.
+    pub case: PathBuf,
+    /// The host.
+    pub ip: IpAddr,
+    /// A second host, to explain the pair.
+    pub other: Option<IpAddr>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `find`
+#[derive(Debug, Args)]
+pub struct Find {
+    /// The case file.
+    pub case: PathBuf,
+    /// The query.
+    pub query: String,
+    /// Output form.
+    #[command(flatten)]
+    pub form: Form,
+}
+
+/// `diff`
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The case file.
+    pub case: PathBuf,
+    /// The earlier run's number (see `info`).
+    pub before: i64,
+    /// The later run's number.
+    pub after: i64,
+    /// Output form.
+    #[command(flatten)]
+    pub form: Form,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The case file.
+    pub case: PathBuf,
+    /// What to write.
+    #[arg(value_enum)]
+    pub what: What,
+    /// Output form.
+    #[command(flatten)]
+    pub form: Form,
+    /// Write to this file instead of standard output; it must not exist yet.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// Clusters with their hosts.
+    Clusters,
+    /// Hosts by probability, per provider.
+    Ranking,
+    /// What every service answered.
+    Observations,
+    /// Every facet with how many hosts show it.
+    Facets,
+    /// One HTML page that prints.
+    Report,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Form {
+    /// The form; a table on a terminal by default.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// The same as `--format jsonl`.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// Forms of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For spreadsheets.
+    Csv,
+    /// One object a line.
+    Jsonl,
+}
+
+impl Form {
+    /// The form asked for; a table unless said otherwise.
+    #[must_use]
+    pub fn format(self) -> Format {
+        if self.json { Format::Jsonl } else { self.format.unwrap_or(Format::Table) }
+    }
+}
+
+/// `generate`
+#[derive(Debug, Subcommand)]
+pub enum Generate {
+    /// The manual page, in roff.
+    Man,
+    /// Completions for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}

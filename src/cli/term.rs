@@ -1,0 +1,154 @@
+//! What a person sees: data to standard output, all else to standard error; colour and progress only where wanted.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::args::Color;
+
+/// The two streams, and how much to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Term {
+    color: bool,
+    quiet: u8,
+}
+
+impl Term {
+    /// From the flags and the environment.
+    #[must_use]
+    pub fn new(color: Color, quiet: u8) -> Self {
+        let color = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        };
+        Self { color, quiet }
+    }
+
+    /// One line for the person at the keyboard; nothing under `-q`.
+    pub fn say(&self, text: impl AsRef<str>) {
+        if self.quiet == 0 {
+            line(text.as_ref());
+        }
+    }
+
+    /// A heading of a step.
+    pub fn step(&self, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        self.say(if self.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() });
+    }
+
+    /// Something the person should act on; shown under `-q`, not under `-qq`.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        if self.quiet < 2 {
+            let text = text.as_ref();
+            line(&if self.color { format!("\u{1b}[33mwarning:\u{1b}[0m {text}") } else { format!("warning: {text}") });
+        }
+    }
+
+    /// Why the program ends, with its causes. Always shown.
+    pub fn error(&self, error: &anyhow::Error) {
+        let head = if self.color { "\u{1b}[31merror:\u{1b}[0m" } else { "error:" };
+        line(&format!("{head} {}", crate::facet::escape_terminal(&error.to_string())));
+        for cause in error.chain().skip(1) {
+            line(&format!("  because: {}", indent(&crate::facet::escape_terminal(&cause.to_string()))));
+        }
+    }
+
+    /// True when progress may be drawn.
+    #[must_use]
+    pub fn draws(&self) -> bool {
+        self.quiet == 0 && io::stderr().is_terminal()
+    }
+}
+
+fn indent(text: &str) -> String {
+    text.replace('\n', "\n           ")
+}
+
+/// One line on standard error; a closed one is nobody's loss.
+fn line(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Width of the terminal that standard output is, if it is one.
+#[must_use]
+pub fn width() -> Option<u16> {
+    if io::stdout().is_terminal() { std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).or(Some(140)) } else { Some(160) }
+}
+
+/// Where data goes: standard output, or a file that appears whole or not at all.
+pub struct Output {
+    to: To,
+}
+
+/// A file under its temporary name; gone when dropped.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+enum To {
+    Stdout(BufWriter<io::StdoutLock<'static>>),
+    File { writer: BufWriter<File>, part: Part, path: PathBuf },
+}
+
+impl Output {
+    /// Standard output, or the file.
+    ///
+    /// # Errors
+    /// When the file exists already or cannot be made.
+    pub fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self { to: To::Stdout(BufWriter::new(io::stdout().lock())) }) };
+        if path.exists() {
+            anyhow::bail!("`{}` exists already; nothing was written. Choose another name or remove it", path.display());
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let part = path.with_file_name(name);
+        let file = OpenOptions::new().write(true).create_new(true).open(&part);
+        let file = file.with_context(|| format!("cannot write to `{}`", path.display()))?;
+        Ok(Self { to: To::File { writer: BufWriter::new(file), part: Part(part), path: path.to_owned() } })
+    }
+
+    /// All is written: flush, and give the file its name.
+    ///
+    /// # Errors
+    /// When the disk is full or the name was taken meanwhile. A reader of a pipe who went away is no error.
+    pub fn finish(self) -> anyhow::Result<()> {
+        match self.to {
+            To::Stdout(mut writer) => match writer.flush() {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                other => Ok(other?),
+            },
+            To::File { mut writer, part, path } => {
+                let written = writer.flush().and_then(|()| writer.get_ref().sync_all());
+                // A link does not overwrite, where a rename would.
+                let placed = written.and_then(|()| std::fs::hard_link(&part.0, &path));
+                placed.with_context(|| format!("cannot write `{}`; nothing was left behind", path.display()))
+            }
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.to {
+            To::Stdout(writer) => writer.write(bytes),
+            To::File { writer, .. } => writer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.to {
+            To::Stdout(writer) => writer.flush(),
+            To::File { writer, .. } => writer.flush(),
+        }
+    }
+}
+

@@ -1,0 +1,376 @@
+//! Whose turn it is: limits for the run, each host, each network and each AS, counted per connection.
+//!
+//! The whole run is paced by `governor` with a credit of 10 ms (its default burst, a full second, would let everything
+//! out at once); a thread hands its permits to waiting connections in the order they came. Hosts, networks and ASes keep
+//! the earliest time of their next connection (GCRA without burst); all must agree at the moment of dialling, so no
+//! window of any of them ever holds more than it may. Cells are forgotten once they no longer bind.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock as GovernorClock, Reference};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+
+/// Limits as numbers; `None` is unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Connections a second, whole run.
+    pub run: Option<f64>,
+    /// Connections a second to each IPv4 /24 and IPv6 /48.
+    pub network: Option<f64>,
+    /// Connections a second to each host.
+    pub host: Option<f64>,
+    /// Connections to each host in all.
+    pub host_total: Option<u32>,
+    /// Connections a second to each AS.
+    pub asn: Option<f64>,
+}
+
+/// The host has had all the connections it may get in this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted;
+
+/// The limits of a run and where they stand.
+pub struct Limiter {
+    rates: Rates,
+    clock: Arc<dyn Clock>,
+    cells: Mutex<Cells>,
+    pacer: Option<Arc<Pacer>>,
+}
+
+impl std::fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Limiter").field("rates", &self.rates).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Cells {
+    hosts: HashMap<IpAddr, HostCell>,
+    networks: HashMap<IpAddr, Duration>,
+    systems: HashMap<u32, Duration>,
+    since_trim: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct HostCell {
+    next: Duration,
+    used: u32,
+}
+
+impl Limiter {
+    /// Limits with nothing used up.
+    #[must_use]
+    pub fn new(rates: Rates, clock: Arc<dyn Clock>) -> Self {
+        let pacer = rates.run.map(|rate| Pacer::start(rate, Arc::clone(&clock)));
+        Self { rates, clock, cells: Mutex::default(), pacer }
+    }
+
+    /// Waits until one connection to `address` may be opened now.
+    ///
+    /// # Errors
+    /// When the host has had all it may get.
+    pub async fn turn(&self, address: IpAddr, asn: Option<u32>) -> Result<(), Exhausted> {
+        loop {
+            // The narrow limits first: a slow network must not use up the run's turns.
+            if let Err(wait) = self.ask(address, asn, false)? {
+                tokio::time::sleep(wait).await;
+                continue;
+            }
+            if let Some(pacer) = &self.pacer {
+                pacer.wait().await;
+            }
+            match self.ask(address, asn, true)? {
+                Ok(()) => return Ok(()),
+                Err(wait) => {
+                    if let Some(pacer) = &self.pacer {
+                        pacer.give_back();
+                    }
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// The host is finished with: its count may be forgotten.
+    pub fn forget(&self, address: IpAddr) {
+        if self.rates.host_total.is_some() || self.rates.host.is_some() {
+            let now = self.clock.elapsed();
+            let mut cells = self.lock();
+            if cells.hosts.get(&address).is_some_and(|cell| cell.next <= now) {
+                cells.hosts.remove(&address);
+            }
+        }
+    }
+
+    /// Cells held, for `-v` and tests.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let cells = self.lock();
+        cells.hosts.len() + cells.networks.len() + cells.systems.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cells> {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the host, network and AS limits, and takes the turn when `take` is set and all agree; else how long to wait.
+    fn ask(&self, address: IpAddr, asn: Option<u32>, take: bool) -> Result<Result<(), Duration>, Exhausted> {
+        let rates = &self.rates;
+        if rates.host.is_none() && rates.network.is_none() && rates.asn.is_none() && rates.host_total.is_none() {
+            return Ok(Ok(()));
+        }
+        let now = self.clock.elapsed();
+        let network = network_of(address);
+        let mut cells = self.lock();
+        let host = cells.hosts.get(&address).copied().unwrap_or_default();
+        if rates.host_total.is_some_and(|most| host.used >= most) {
+            return Err(Exhausted);
+        }
+        let mut ready = Duration::ZERO;
+        if rates.host.is_some() {
+            ready = ready.max(host.next);
+        }
+        if rates.network.is_some() {
+            ready = ready.max(cells.networks.get(&network).copied().unwrap_or_default());
+        }
+        if let (Some(_), Some(asn)) = (rates.asn, asn) {
+            ready = ready.max(cells.systems.get(&asn).copied().unwrap_or_default());
+        }
+        if let Some(wait) = ready.checked_sub(now).filter(|wait| !wait.is_zero()) {
+            return Ok(Err(wait));
+        }
+        if take {
+            let cell = cells.hosts.entry(address).or_default();
+            cell.used += 1;
+            if let Some(rate) = rates.host {
+                cell.next = now + interval(rate);
+            }
+            if let Some(rate) = rates.network {
+                cells.networks.insert(network, now + interval(rate));
+            }
+            if let (Some(rate), Some(asn)) = (rates.asn, asn) {
+                cells.systems.insert(asn, now + interval(rate));
+            }
+            cells.trim(now);
+        }
+        Ok(Ok(()))
+    }
+}
+
+impl Cells {
+    /// Every 4096 turns forgets networks and ASes that no longer bind, so that memory stays flat.
+    fn trim(&mut self, now: Duration) {
+        self.since_trim += 1;
+        if self.since_trim >= 4096 {
+            self.since_trim = 0;
+            retain_binding(&mut self.networks, now);
+            retain_binding(&mut self.systems, now);
+        }
+    }
+}
+
+fn retain_binding<K: Hash + Eq>(cells: &mut HashMap<K, Duration>, now: Duration) {
+    cells.retain(|_, next| *next > now);
+}
+
+fn interval(rate: f64) -> Duration {
+    Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX / 4)
+}
+
+/// The first address of the IPv4 /24 or IPv6 /48 that holds `address`.
+#[must_use]
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => IpAddr::V4((u32::from(v4) & 0xffff_ff00).into()),
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & (u128::MAX << 80)).into()),
+    }
+}
+
+/// Hands the run's permits to waiting connections, in the order they came.
+struct Pacer {
+    turns: Semaphore,
+    waiting: AtomicU64,
+    sleeping: Mutex<bool>,
+    bell: Condvar,
+}
+
+type RunLimiter = RateLimiter<NotKeyed, InMemoryState, RunClock, NoOpMiddleware<RunInstant>>;
+
+impl Pacer {
+    fn start(rate: f64, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let pacer = Arc::new(Self {
+            turns: Semaphore::new(0),
+            waiting: AtomicU64::new(0),
+            sleeping: Mutex::new(false),
+            bell: Condvar::new(),
+        });
+        let limiter = run_limiter(rate, clock);
+        let weak = Arc::downgrade(&pacer);
+        std::thread::spawn(move || {
+            while let Some(pacer) = weak.upgrade() {
+                pacer.round(&limiter);
+            }
+        });
+        pacer
+    }
+
+    /// One round of the thread: permits for those who wait, then a short sleep, or a long one when nobody does.
+    fn round(&self, limiter: &RunLimiter) {
+        let waiting = self.waiting.load(Ordering::Acquire);
+        if waiting == 0 {
+            let guard = self.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = self.bell.wait_timeout(guard, Duration::from_millis(50));
+            return;
+        }
+        let mut granted: usize = 0;
+        while (granted as u64) < waiting && limiter.check().is_ok() {
+            granted += 1;
+        }
+        if granted > 0 {
+            self.waiting.fetch_sub(granted as u64, Ordering::AcqRel);
+            self.turns.add_permits(granted);
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+
+    async fn wait(&self) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        self.bell.notify_one();
+        // The semaphore is never closed. A wait that is dropped leaves its permit for the next: never more than were granted.
+        if let Ok(permit) = self.turns.acquire().await {
+            permit.forget();
+        }
+    }
+
+    /// A turn that could not be used goes to the next in line.
+    fn give_back(&self) {
+        self.turns.add_permits(1);
+    }
+}
+
+/// The run's limiter: `rate` a second with a credit of 10 ms, at least one connection.
+fn run_limiter(rate: f64, clock: Arc<dyn Clock>) -> RunLimiter {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range of u32 first")]
+    let credit = (rate / 100.0).clamp(1.0, 1e6) as u32;
+    let quota = Quota::with_period(interval(rate)).unwrap_or(Quota::per_hour(NonZeroU32::MIN));
+    let quota = quota.allow_burst(NonZeroU32::new(credit).unwrap_or(NonZeroU32::MIN));
+    RateLimiter::direct_with_clock(quota, RunClock(clock))
+}
+
+/// Our clock, as governor wants it.
+#[derive(Clone)]
+struct RunClock(Arc<dyn Clock>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct RunInstant(Duration);
+
+impl GovernorClock for RunClock {
+    type Instant = RunInstant;
+
+    fn now(&self) -> RunInstant {
+        RunInstant(self.0.elapsed())
+    }
+}
+
+impl Reference for RunInstant {
+    fn duration_since(&self, earlier: Self) -> Nanos {
+        self.0.saturating_sub(earlier.0).into()
+    }
+
+    fn saturating_sub(&self, duration: Nanos) -> Self {
+        Self(self.0.saturating_sub(duration.into()))
+    }
+}
+
+impl std::ops::Add<Nanos> for RunInstant {
+    type Output = Self;
+
+    fn add(self, other: Nanos) -> Self {
+        Self(self.0 + Duration::from(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::clock::{FakeClock, Timestamp};
+
+    fn limiter(rates: Rates) -> (Limiter, Arc<FakeClock>) {
+        let clock = Arc::new(FakeClock::at(Timestamp::UNIX_EPOCH));
+        let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
+        (Limiter::new(rates, shared), clock)
+    }
+
+    #[test]
+    fn the_run_never_exceeds_rate_times_time_plus_ten_milliseconds_of_credit() {
+        for rate in [1.0, 100.0, 1_000.0, 50_000.0] {
+            let clock = Arc::new(FakeClock::at(Timestamp::UNIX_EPOCH));
+            let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
+            let limiter = run_limiter(rate, shared);
+            let mut granted = 0u64;
+            let mut millis = 0u64;
+            for step in [0u64, 1, 1, 3, 40, 1, 2_000, 1, 7, 60_000, 1, 1, 1] {
+                clock.advance(Duration::from_millis(step));
+                millis += step;
+                while limiter.check().is_ok() {
+                    granted += 1;
+                }
+                let credit = (rate / 100.0).max(1.0);
+                let most = rate * (millis as f64 / 1_000.0) + credit + 1.0;
+                assert!((granted as f64) <= most, "{granted} granted by {millis} ms at {rate}/s");
+            }
+        }
+    }
+
+    #[test]
+    fn a_machine_that_slept_gets_no_burst() {
+        let clock = Arc::new(FakeClock::at(Timestamp::UNIX_EPOCH));
+        let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
+        let limiter = run_limiter(200.0, shared);
+        clock.advance(Duration::from_hours(1));
+        let burst = std::iter::from_fn(|| limiter.check().ok()).count();
+        assert!(burst <= 2, "{burst} at once after an hour's sleep");
+    }
+
+    #[test]
+    fn a_host_gets_no_more_than_its_total() {
+        let (limiter, _) = limiter(Rates { host_total: Some(2), ..Rates::default() });
+        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
+        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
+        assert_eq!(limiter.ask(host, None, true), Err(Exhausted));
+    }
+
+    #[test]
+    fn neighbours_in_a_network_wait_for_each_other() {
+        let (limiter, clock) = limiter(Rates { network: Some(20.0), ..Rates::default() });
+        let first = IpAddr::V4(Ipv4Addr::new(127, 0, 5, 1));
+        let second = IpAddr::V4(Ipv4Addr::new(127, 0, 5, 200));
+        let stranger = IpAddr::V4(Ipv4Addr::new(127, 0, 6, 1));
+        assert_eq!(limiter.ask(first, None, true), Ok(Ok(())));
+        assert_eq!(limiter.ask(second, None, true), Ok(Err(Duration::from_millis(50))));
+        assert_eq!(limiter.ask(stranger, None, true), Ok(Ok(())));
+        clock.advance(Duration::from_millis(50));
+        assert_eq!(limiter.ask(second, None, true), Ok(Ok(())));
+    }
+
+    #[test]
+    fn networks_are_24_and_48() {
+        assert_eq!(network_of("127.1.2.3".parse().unwrap()), "127.1.2.0".parse::<IpAddr>().unwrap());
+        assert_eq!(network_of("2001:db8:1:2::3".parse().unwrap()), "2001:db8:1::".parse::<IpAddr>().unwrap());
+    }
+}

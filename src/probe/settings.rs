@@ -1,0 +1,157 @@
+//! What is wanted of each host.
+
+use std::str::FromStr;
+
+use crate::observation::{Speech, UnknownWord};
+
+/// Which fingerprints are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// JARM.
+    pub jarm: bool,
+    /// Certificates.
+    pub cert: bool,
+    /// HTTP, in clear and over TLS.
+    pub http: bool,
+    /// SSH.
+    pub ssh: bool,
+}
+
+impl Want {
+    /// Everything.
+    pub const ALL: Self = Self { jarm: true, cert: true, http: true, ssh: true };
+
+    /// True when anything is wanted of services of this kind.
+    #[must_use]
+    pub fn speech(self, speech: Speech) -> bool {
+        match speech {
+            Speech::Tls => self.jarm || self.cert || self.http,
+            Speech::Http => self.http,
+            Speech::Ssh => self.ssh,
+        }
+    }
+
+    /// The words of `--only`.
+    #[must_use]
+    pub fn words(self) -> Vec<&'static str> {
+        let all = [(self.jarm, "jarm"), (self.cert, "cert"), (self.http, "http"), (self.ssh, "ssh")];
+        all.into_iter().filter_map(|(on, word)| on.then_some(word)).collect()
+    }
+}
+
+impl FromStr for Want {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let mut want = Self { jarm: false, cert: false, http: false, ssh: false };
+        for word in text.split(',').map(str::trim) {
+            match word {
+                "jarm" => want.jarm = true,
+                "cert" => want.cert = true,
+                "http" => want.http = true,
+                "ssh" => want.ssh = true,
+                other => return Err(UnknownWord(other.to_owned())),
+            }
+        }
+        Ok(want)
+    }
+}
+
+/// How many of a server's host keys are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SshKeys {
+    /// The first that can be verified: one connection.
+    First,
+    /// One of each type: one connection each.
+    All,
+}
+
+/// When a full TLS session is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Only where JARM's clear answers gave no certificate.
+    Needed,
+    /// For every TLS service: the server proves its key, and the HTTPS page rides on it.
+    Always,
+}
+
+/// What is wanted of each host, and how hard to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Which fingerprints.
+    pub want: Want,
+    /// How many host keys.
+    pub ssh_keys: SshKeys,
+    /// When a full session.
+    pub proof: Proof,
+    /// Whether a page that answered is asked for its favicon.
+    pub favicon: bool,
+    /// The scope's page, named in every HTTP request.
+    pub page: Option<String>,
+    /// How often a slot lost to a time-out is asked again.
+    pub retries: u8,
+}
+
+impl Settings {
+    /// Everything of every host.
+    #[must_use]
+    pub fn full(page: Option<String>) -> Self {
+        Self { want: Want::ALL, ssh_keys: SshKeys::All, proof: Proof::Always, favicon: true, page, retries: 1 }
+    }
+
+    /// The most connections one service can cost, retries left out.
+    #[must_use]
+    pub fn most_connections(&self, speech: Speech) -> u64 {
+        let favicon = u64::from(self.favicon && self.want.http);
+        match speech {
+            // Ten hellos, a session, the same again where ALPN is refused, the old hello where neither gave a leaf.
+            Speech::Tls => u64::from(self.want.jarm) * 10 + 3 + favicon,
+            Speech::Http => 1 + favicon,
+            Speech::Ssh => match self.ssh_keys {
+                SshKeys::First => 1,
+                // RSA, DSA, Ed25519 and ECDSA on three curves.
+                SshKeys::All => 6,
+            },
+        }
+    }
+
+    /// The usual connections of one live service.
+    #[must_use]
+    pub fn usual_connections(&self, speech: Speech) -> u64 {
+        let favicon = u64::from(self.favicon && self.want.http);
+        match speech {
+            Speech::Tls => match (self.want.jarm, self.proof) {
+                (true, Proof::Needed) => 10,
+                (true, Proof::Always) => 11 + favicon,
+                (false, _) => 1 + favicon,
+            },
+            Speech::Http => 1 + favicon,
+            Speech::Ssh => match self.ssh_keys {
+                SshKeys::First => 1,
+                SshKeys::All => 3,
+            },
+        }
+    }
+}
+
+/// Connections a host costs, for plans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Costs {
+    /// To a dead address.
+    pub dead: u64,
+    /// To a live host, usually.
+    pub usual: u64,
+    /// At most, retries left out.
+    pub most: u64,
+}
+
+impl Costs {
+    /// What a host with these services costs under `settings`.
+    pub fn of(services: impl Iterator<Item = Speech>, settings: &Settings) -> Self {
+        services.filter(|speech| settings.want.speech(*speech)).fold(Self::default(), |sum, speech| Self {
+            dead: sum.dead + 1,
+            usual: sum.usual + settings.usual_connections(speech),
+            most: sum.most + settings.most_connections(speech),
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! JARM's ten hellos, the certificates in their clear answers, and one full session where it is wanted.
+
+use ring::agreement::{EphemeralPrivateKey, X25519};
+use ring::rand::SystemRandom;
+
+use super::{Go, Probe, Proof, empty_capture};
+use crate::observation::{End, Exchange, Step};
+use crate::proto::http::{self, Completeness};
+use crate::proto::jarm::{self, HelloRandom, OldHello, Slot};
+use crate::proto::tls::{self, Request, SessionConversation};
+
+/// Probes whose answer is read on to the certificates: 0 and 1 offer no TLS 1.3, 2 and 3 hold the halves of the cipher
+/// list apart and so show a second certificate.
+const READ_ON: [u8; 4] = [0, 1, 2, 3];
+
+impl Probe<'_> {
+    pub(super) async fn tls(&mut self) {
+        if self.settings.want.jarm && self.jarm().await == Go::Enough {
+            return;
+        }
+        if self.nobody_there() || !self.wants_session() {
+            return;
+        }
+        if self.session().await == Go::Enough {
+            return;
+        }
+        if self.settings.want.cert && !self.has_leaf() {
+            self.clear_certificate().await;
+        }
+    }
+
+    async fn jarm(&mut self) -> Go {
+        let key_share = key_share();
+        for probe in 0..10 {
+            if self.hello(probe, key_share).await == Go::Enough {
+                return Go::Enough;
+            }
+            if self.nobody_there() || jarm::silent_at_start(&self.capture.exchanges) {
+                return Go::On;
+            }
+        }
+        for _ in 0..self.settings.retries {
+            for probe in 0..10 {
+                if self.is_unknown(probe) && self.hello(probe, key_share).await == Go::Enough {
+                    return Go::Enough;
+                }
+            }
+        }
+        Go::On
+    }
+
+    async fn hello(&mut self, probe: u8, key_share: [u8; 32]) -> Go {
+        let random = HelloRandom::draw(self.entropy, key_share);
+        let read_on = self.settings.want.cert && READ_ON.contains(&probe);
+        let mut conversation = jarm::Probe::new(probe, &self.capture.asked_as, &random, read_on);
+        let (exchange, go) = self.converse(Step::Jarm(probe), &mut conversation).await;
+        self.capture.exchanges.push(exchange);
+        go
+    }
+
+    /// True when no attempt at this probe settled it.
+    fn is_unknown(&self, probe: u8) -> bool {
+        let mut attempts = self.capture.exchanges.iter().filter(|one| one.step == Step::Jarm(probe));
+        attempts.all(|one| matches!(jarm::slot(one), Slot::Unknown))
+    }
+
+    fn wants_session(&self) -> bool {
+        let settings = self.settings;
+        let talks_tls = !settings.want.jarm || jarm::may_speak_tls(&self.capture.exchanges);
+        let proof = settings.proof == Proof::Always || !settings.want.jarm;
+        talks_tls && (settings.want.cert || settings.want.http) && (proof || !self.has_leaf())
+    }
+
+    fn has_leaf(&self) -> bool {
+        let by_session = |one: &Exchange| one.session.as_ref().is_some_and(|session| !session.chain.is_empty());
+        self.capture.exchanges.iter().any(by_session) || jarm::has_leaf(&self.capture.exchanges)
+    }
+
+    async fn session(&mut self) -> Go {
+        for alpn in [true, false] {
+            let Some((exchange, go)) = self.inside_tls(Step::Session(alpn), "/", alpn).await else { return Go::On };
+            let refused = exchange.session.as_ref().is_some_and(tls::alpn_refused);
+            let complete = exchange.session.as_ref().is_some_and(|session| session.complete);
+            let (session, page) = split(exchange);
+            self.capture.exchanges.push(session);
+            if complete && self.settings.want.http {
+                let wants_favicon = self.settings.favicon && http::wants_favicon(&page);
+                let mut capture = empty_capture(self.service);
+                capture.exchanges.push(page);
+                if wants_favicon
+                    && go == Go::On
+                    && let Some((favicon, _)) = self.inside_tls(Step::Favicon, "/favicon.ico", alpn).await
+                {
+                    capture.exchanges.push(Exchange { session: None, ..favicon });
+                }
+                self.over_tls = Some(capture);
+            }
+            if go == Go::Enough || complete || !refused {
+                return go;
+            }
+        }
+        Go::On
+    }
+
+    /// One session with one request inside; `None` when our TLS library will not start one (a name it refuses).
+    async fn inside_tls(&self, step: Step, path: &str, alpn: bool) -> Option<(Exchange, Go)> {
+        let service = self.service;
+        let request = self.settings.want.http.then(|| {
+            let page = self.settings.page.as_deref();
+            let bytes = http::request(path, &service.asked_as(), service.port, true, page);
+            let mut complete = Completeness::new();
+            Request { bytes, done: Box::new(move |heard| complete.is_complete(heard)) }
+        });
+        match SessionConversation::new(service.name.as_deref(), service.address, alpn, request) {
+            Ok(mut conversation) => Some(self.converse(step, &mut conversation).await),
+            Err(error) => {
+                let note = Some(error.to_string());
+                Some((Exchange::unsent(step, End::Failed, note), Go::On))
+            }
+        }
+    }
+
+    /// Where no session gave a certificate: a plain TLS 1.2 hello whose clear answer is read on, then one of SSLv3.
+    async fn clear_certificate(&mut self) {
+        if !self.settings.want.jarm && self.hello(0, key_share()).await == Go::Enough {
+            return;
+        }
+        if !self.has_leaf() {
+            let random = HelloRandom::draw(self.entropy, [0; 32]);
+            let (exchange, _) = self.converse(Step::OldHello, &mut OldHello::new(&random)).await;
+            self.capture.exchanges.push(exchange);
+        }
+    }
+}
+
+/// A real X25519 public key: some servers refuse one that is not, and then answer at random.
+fn key_share() -> [u8; 32] {
+    let random = SystemRandom::new();
+    let public = EphemeralPrivateKey::generate(&X25519, &random).and_then(|private| private.compute_public_key());
+    // The base point stands in should the system have no random bytes: as valid a public key as any.
+    let base = || {
+        let mut point = [0; 32];
+        point[0] = 9;
+        point
+    };
+    public.ok().and_then(|key| key.as_ref().try_into().ok()).unwrap_or_else(base)
+}
+
+/// The session and the page inside it, which share one connection; the session's row counts its bytes.
+fn split(exchange: Exchange) -> (Exchange, Exchange) {
+    let mut session = exchange;
+    let mut page = Exchange::unsent(Step::Page, session.end, None);
+    page.started_ms = session.started_ms;
+    page.lasted_ms = session.lasted_ms;
+    page.sent = std::mem::take(&mut session.sent);
+    page.heard = std::mem::take(&mut session.heard);
+    page.first_read = session.first_read;
+    (session, page)
+}

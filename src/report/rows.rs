@@ -1,0 +1,142 @@
+//! Rows in three forms: a table for people, CSV for spreadsheets, JSON lines for programs. The same columns in each.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value};
+
+use crate::facet::{escape_csv_cell, escape_terminal};
+
+/// Rows with one set of columns.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Column names, in order.
+    pub columns: Vec<&'static str>,
+    /// One value per column.
+    pub rows: Vec<Vec<Value>>,
+}
+
+impl Rows {
+    /// No rows yet.
+    #[must_use]
+    pub fn new(columns: &[&'static str]) -> Self {
+        Self { columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row; one value per column.
+    pub fn push(&mut self, row: Vec<Value>) {
+        debug_assert_eq!(row.len(), self.columns.len(), "one value per column");
+        self.rows.push(row);
+    }
+
+    /// One JSON object a line.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write_jsonl(&self, out: &mut dyn Write) -> io::Result<()> {
+        for row in &self.rows {
+            let object: Map<String, Value> =
+                self.columns.iter().map(|name| (*name).to_owned()).zip(row.iter().cloned()).collect();
+            serde_json::to_writer(&mut *out, &Value::Object(object))?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// CSV with a header; lists joined by `; `, objects as JSON; formulas disarmed.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(&self.columns)?;
+        for row in &self.rows {
+            writer.write_record(row.iter().map(|value| escape_csv_cell(&plain(value))))?;
+        }
+        writer.flush()
+    }
+
+    /// A table for people, as wide as it needs; `width` wraps it.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write_table(&self, out: &mut dyn Write, width: Option<u16>) -> io::Result<()> {
+        let mut table = comfy_table::Table::new();
+        table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+        if let Some(width) = width {
+            table.set_width(width);
+        }
+        table.set_header(self.columns.iter().copied());
+        for row in &self.rows {
+            table.add_row(row.iter().map(|value| for_people(value)));
+        }
+        writeln!(out, "{table}")
+    }
+}
+
+/// A value as text: strings as they are, lists joined by `; `, nothing for null.
+#[must_use]
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+            items.iter().map(plain).collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A value for a table cell: safe, and cut where it would fill the screen.
+fn for_people(value: &Value) -> String {
+    const MOST: usize = 400;
+    let text = match value {
+        Value::Number(number) if number.is_f64() => format!("{:.3}", number.as_f64().unwrap_or_default()),
+        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+            items.iter().map(|item| escape_terminal(&plain(item))).collect::<Vec<_>>().join("\n")
+        }
+        other => escape_terminal(&plain(other)),
+    };
+    if text.chars().count() > MOST {
+        let cut: String = text.chars().take(MOST).collect();
+        return format!("{cut}…");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn hostile() -> Rows {
+        let mut rows = Rows::new(&["ip", "title", "ports"]);
+        rows.push(vec![json!("127.0.0.1"), json!("=HYPERLINK(\"x\")\u{1b}[2J"), json!([80, 443])]);
+        rows
+    }
+
+    #[test]
+    fn a_formula_and_an_escape_sequence_stay_text_in_csv() {
+        let mut out = Vec::new();
+        hostile().write_csv(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, "ip,title,ports\n127.0.0.1,\"'=HYPERLINK(\"\"x\"\")\\u{1b}[2J\",80; 443\n");
+    }
+
+    #[test]
+    fn json_lines_keep_the_exact_text() {
+        let mut out = Vec::new();
+        hostile().write_jsonl(&mut out).unwrap();
+        let back: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(back["title"], "=HYPERLINK(\"x\")\u{1b}[2J");
+        assert_eq!(back["ports"], json!([80, 443]));
+    }
+
+    #[test]
+    fn a_table_moves_no_cursor() {
+        let mut out = Vec::new();
+        hostile().write_table(&mut out, Some(100)).unwrap();
+        assert!(!out.contains(&0x1b));
+    }
+}

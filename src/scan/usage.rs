@@ -1,0 +1,42 @@
+//! What the program itself used: processor time, memory, descriptors.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Processor time (user and system) and peak memory of this process so far.
+#[must_use]
+pub fn usage() -> (Duration, u64) {
+    let usage = resource_usage();
+    let time = |value: libc::timeval| {
+        let seconds = u64::try_from(value.tv_sec).unwrap_or_default();
+        let micros = u64::try_from(value.tv_usec).unwrap_or_default();
+        Duration::from_secs(seconds) + Duration::from_micros(micros)
+    };
+    let peak = u64::try_from(usage.ru_maxrss).unwrap_or_default() * 1024;
+    (time(usage.ru_utime) + time(usage.ru_stime), peak)
+}
+
+#[expect(unsafe_code, reason = "getrusage into a zeroed struct of its own type; no safe crate here offers it")]
+fn resource_usage() -> libc::rusage {
+    // SAFETY: rusage holds only integers, so all zeros is a valid value, and the call writes within it.
+    unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    }
+}
+
+/// Raises the soft limit of open descriptors to the hard one and says what it is now.
+///
+/// # Errors
+/// When the system refuses; the limit is then what it was.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(1 << 20);
+    if limit.current.is_none_or(|now| now < most) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum })?;
+    }
+    Ok(most)
+}

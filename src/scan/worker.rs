@@ -1,0 +1,112 @@
+//! One worker thread: its own runtime, and as many hosts at once as it has places.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, LocalSet};
+
+use super::dispatch::Pull;
+use super::{Finished, QUEUE_KIB, Shared};
+use crate::observation::{Capture, CutShort, Observation, Outcome, Presence};
+use crate::probe::{self, Asked};
+use crate::proto::Reading;
+use crate::target::Host;
+
+/// Works until the order is exhausted or a stop is asked for.
+pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places: usize) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, async {
+        let mut hosts = JoinSet::new();
+        let stop = shared.door.stop().clone();
+        let mut ended = false;
+        loop {
+            // Made before the pull, so that a commit between the two is not missed.
+            let moved = shared.dispatcher.moved();
+            let mut full = false;
+            while !ended && !full && hosts.len() < places && !stop.is_asked() {
+                match shared.dispatcher.pull() {
+                    Pull::Host(index) => {
+                        hosts.spawn_local(one_host(Arc::clone(shared), sender.clone(), index));
+                    }
+                    Pull::Full => full = true,
+                    Pull::End => ended = true,
+                }
+            }
+            if hosts.is_empty() && (ended || stop.is_asked()) {
+                return;
+            }
+            tokio::select! {
+                Some(_) = hosts.join_next() => {}
+                () = moved, if full => {}
+                () = stop.asked(), if hosts.is_empty() => {}
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Asks one host and hands on what it gave. A host cut off by a stop is not handed on: the next run asks it again.
+async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u64) {
+    shared.progress.in_flight.fetch_add(1, Ordering::Relaxed);
+    let host = shared.targets.host(shared.order.position(index));
+    let asking = tokio::task::spawn_local({
+        let (shared, host) = (Arc::clone(&shared), host.clone());
+        async move {
+            let known = shared.discovery.look(&host).await;
+            probe::host(&shared.door, &host, &known, &shared.settings, false).await
+        }
+    });
+    let asked = asking.await.unwrap_or_else(|_| broken(&shared, &host));
+    shared.progress.in_flight.fetch_sub(1, Ordering::Relaxed);
+    if asked.iter().any(was_stopped) {
+        return;
+    }
+    shared.progress.count(&asked);
+    let kib = asked.iter().map(weight).sum::<usize>().div_ceil(1024).clamp(1, QUEUE_KIB);
+    let room = Arc::clone(&shared.budget).acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX)).await;
+    let Ok(room) = room else { return };
+    shared.progress.queued.fetch_add(1, Ordering::Relaxed);
+    let finished = Finished { index, address: host.address, asked, _room: room };
+    // The writer is gone only when it failed; the run stops then and says so.
+    let _ = sender.send(finished).await;
+}
+
+fn was_stopped(asked: &Asked) -> bool {
+    asked.observations.iter().any(|(observation, _)| observation.outcome == Outcome::Stopped)
+        || asked.stopped
+}
+
+fn weight(asked: &Asked) -> usize {
+    let exchange = |one: &crate::observation::Exchange| {
+        let chain = one.session.as_ref().map_or(0, |session| session.chain.iter().map(|blob| blob.0.len()).sum());
+        one.heard.len() + one.sent.len() + chain + 256
+    };
+    asked.observations.iter().flat_map(|(observation, _)| &observation.capture.exchanges).map(exchange).sum()
+}
+
+/// A probe of ours panicked: one row per service says so, and the run goes on.
+fn broken(shared: &Shared, host: &Host) -> Vec<Asked> {
+    tracing::error!(address = %host.address, "a probe panicked; please report this");
+    let row = |service: &crate::observation::Service| {
+        let detail = Some("a bug in hostkin ended this probe; please report it".to_owned());
+        let capture = Capture { cut_short: Some(CutShort::Failed), asked_as: service.asked_as(), ..Capture::default() };
+        let observation = Observation {
+            service: service.clone(),
+            over_tls: false,
+            started_at: shared.door.clock().now(),
+            outcome: Outcome::Failed,
+            detail: detail.clone(),
+            capture,
+        };
+        let reading = Reading { outcome: Outcome::Failed, detail, facets: Vec::new() };
+        Asked {
+            service: service.clone(),
+            presence: Presence::Heard,
+            observations: vec![(observation, reading)],
+            stopped: false,
+        }
+    };
+    host.services.iter().map(row).collect()
+}
