@@ -28,8 +28,7 @@ pub fn strip_tags(body: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(body.len());
     for piece in Pieces::of(body) {
         match piece {
-            Piece::Text(bytes) => text.extend_from_slice(bytes),
-            Piece::Inside { element: Element::Title, bytes, .. } => text.extend_from_slice(bytes),
+            Piece::Text(bytes) | Piece::Inside { element: Element::Title, bytes, .. } => text.extend_from_slice(bytes),
             Piece::Inside { .. } | Piece::Tag => text.push(b' '),
         }
     }
@@ -48,8 +47,7 @@ pub fn simhash(body: &[u8]) -> Option<u64> {
     for byte in &mut text {
         *byte = if byte.is_ascii_digit() { b'0' } else { byte.to_ascii_lowercase() };
     }
-    let words: Vec<&[u8]> =
-        text.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&[u8]> = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
     if words.is_empty() {
         return None;
     }
@@ -103,8 +101,7 @@ fn shorten(mut text: Vec<u8>) -> Title {
 
 /// Each run of ASCII white space as one space, none at the ends.
 fn collapse(text: &[u8]) -> Vec<u8> {
-    let words: Vec<&[u8]> =
-        text.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&[u8]> = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
     words.join(&b' ')
 }
 
@@ -206,9 +203,10 @@ impl<'a> Iterator for Pieces<'a> {
     fn next(&mut self) -> Option<Piece<'a>> {
         if let Some(element) = self.inside.take() {
             let name = element.name();
-            let end = self.rest.windows(name.len() + 2).position(|window| {
-                window.strip_prefix(b"</").is_some_and(|found| found.eq_ignore_ascii_case(name))
-            });
+            let end = self
+                .rest
+                .windows(name.len() + 2)
+                .position(|window| window.strip_prefix(b"</").is_some_and(|found| found.eq_ignore_ascii_case(name)));
             return Some(Piece::Inside { element, bytes: self.take(end, 0), ended: end.is_some() });
         }
         match self.rest {
@@ -262,7 +260,8 @@ mod tests {
 
     #[test]
     fn the_first_title_outside_comments_is_decoded_and_collapsed() {
-        let page = "<!-- <title>old</title> --><TITLE lang=en>\n a &amp;&#39;&#x42;&quot;\t&nbsp;<b> </TITLE><title>2</title>";
+        let page =
+            "<!-- <title>old</title> --><TITLE lang=en>\n a &amp;&#39;&#x42;&quot;\t&nbsp;<b> </TITLE><title>2</title>";
         assert_eq!(titled(page, false).as_deref(), Some("a &'B\" &nbsp;<b>"));
         assert_eq!(titled("<titles>no</titles>", true), None);
         assert_eq!(titled("<title></title>", true).as_deref(), Some(""));
@@ -313,10 +312,10 @@ mod tests {
 
     #[test]
     fn digits_do_not_move_a_simhash_and_one_word_moves_it_little() {
-        let page = |name: &str| (0..60).map(|n| format!("word{n} {name} and so on ")).collect::<String>();
         let text = "the quick brown fox jumps over the lazy dog while many other animals look on and wonder why it runs \
             so fast through the wood at night when all good beasts sleep";
-        assert_eq!(simhash(page("x1").as_bytes()), simhash(page("x2").as_bytes()));
+        let numbered = |number: &str| simhash(text.replace("many", number).as_bytes());
+        assert_eq!(numbered("27"), numbered("15"));
         let edited = text.replace("wonder", "ponder");
         let far = (simhash(text.as_bytes()).unwrap() ^ simhash(edited.as_bytes()).unwrap()).count_ones();
         assert!(far > 0 && far < 20, "{far}");
@@ -325,8 +324,9 @@ mod tests {
     #[test]
     fn a_short_or_plain_body_has_no_tlsh() {
         assert_eq!(tlsh(&b"abcdefghij".repeat(4)), None);
-        assert_eq!(tlsh(&[b'x'; 60_000]), None);
-        let digest = tlsh(b"<html><head><title>Welcome</title></head><body>Some words of no great weight</body></html>");
+        assert_eq!(tlsh(&b"x".repeat(60_000)), None);
+        let digest =
+            tlsh(b"<html><head><title>Welcome</title></head><body>Some words of no great weight</body></html>");
         assert!(digest.is_some_and(|digest| digest.len() == 72 && digest.starts_with("T1")));
     }
 

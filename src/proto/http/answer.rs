@@ -64,6 +64,7 @@ impl<'a> Answer<'a> {
         let mut why = match end {
             End::Reset => "by a reset",
             End::ReadTimedOut => "by a time-out",
+            End::Full => "at the limit of the connection",
             _ => "before its stated end",
         };
         match Framing::of(&self.head) {
@@ -135,7 +136,8 @@ mod tests {
         for head in ["", "Content-Length: 262144\r\n", "Transfer-Encoding: chunked\r\n"] {
             let coded = head.starts_with('T');
             let page = |length: usize| {
-                let (before, after) = if coded { (format!("{length:x}\r\n"), "\r\n0\r\n\r\n") } else { (String::new(), "") };
+                let (before, after) =
+                    if coded { (format!("{length:x}\r\n"), "\r\n0\r\n\r\n") } else { (String::new(), "") };
                 let head = head.replace("262144", &length.to_string());
                 format!("HTTP/1.1 200 OK\r\n{head}\r\n{before}{}{after}", "x".repeat(length))
             };

@@ -74,8 +74,7 @@ pub(super) fn of_favicon(answer: &Answer) -> Vec<Facet> {
 }
 
 /// How the picture formats begin that browsers take for an icon.
-const PICTURES: &[&[u8]] =
-    &[b"\0\0\x01\0", b"\0\0\x02\0", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"BM"];
+const PICTURES: &[&[u8]] = &[b"\0\0\x01\0", b"\0\0\x02\0", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"BM"];
 
 /// How far the kind of markup is looked for, in bytes.
 const SNIFF: usize = 1024;
@@ -217,8 +216,8 @@ mod tests {
 
     #[test]
     fn thousands_of_cookies_give_a_bounded_number_of_facets() {
-        let cookies: String = (0..4000).map(|n| format!("set-cookie:{n}=\n")).collect();
-        let facets = page(&format!("HTTP/1.0 200 OK\n{cookies}\n"));
+        let cookies: Vec<String> = (0..4000).map(|n| format!("set-cookie:{n}=\n")).collect();
+        let facets = page(&format!("HTTP/1.0 200 OK\n{}\n", cookies.concat()));
         assert_eq!(all(&facets, FacetKind::HttpCookieName).len(), REPEAT_LIMIT);
     }
 

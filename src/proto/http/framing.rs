@@ -136,7 +136,7 @@ impl Place {
             (Self::Size { value, digits }, _) if hex.is_some() && digits < 16 => {
                 Self::Size { value: (value << 4) | hex.unwrap_or_default(), digits: digits + 1 }
             }
-            (Self::Size { digits: 0, .. }, b' ' | b'\t') => self,
+            (Self::Size { digits: 0, .. }, b' ' | b'\t') | (Self::Trailer { empty: true }, b'\r') => self,
             (Self::Size { value, digits: 1.. } | Self::Extension { value }, b'\n') => match value {
                 0 => Self::Trailer { empty: true },
                 left => Self::Data { left },
@@ -146,10 +146,8 @@ impl Place {
             }
             (Self::Behind, b'\r') => Self::Behind,
             (Self::Behind, b'\n') => Self::default(),
-            (Self::Trailer { empty: true }, b'\n') => Self::Over,
-            (Self::Trailer { empty: true }, b'\r') => self,
+            (Self::Trailer { empty: true }, b'\n') | (Self::Over, _) => Self::Over,
             (Self::Trailer { .. }, _) => Self::Trailer { empty: byte == b'\n' },
-            (Self::Over, _) => Self::Over,
             _ => Self::Broken,
         }
     }
@@ -191,7 +189,8 @@ mod tests {
         let (body, chunks) = decode(b"ffffffffffffffff\r\nabc\r\n0\r\n\r\n");
         assert_eq!(body, b"abc\r\n0\r\n\r\n");
         assert!(!chunks.ended() && !chunks.broken());
-        for coded in ["10000000000000000\r\na", "-1\r\na", "+1\r\na", "0x1\r\na", "\r\n1\r\na", "x", "1\r\nab", ";\r\n"] {
+        for coded in ["10000000000000000\r\na", "-1\r\na", "+1\r\na", "0x1\r\na", "\r\n1\r\na", "x", "1\r\nab", ";\r\n"]
+        {
             assert!(decode(coded.as_bytes()).1.broken(), "{coded}");
         }
     }

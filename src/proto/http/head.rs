@@ -91,7 +91,7 @@ fn content(line: &[u8]) -> &[u8] {
 
 /// The second word of a status line, and the number it is.
 fn status(line: &[u8]) -> (Option<u16>, Option<&[u8]>) {
-    let word = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).nth(1);
+    let word = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).nth(1);
     let number = word.filter(|word| word.len() == 3 && word.iter().all(u8::is_ascii_digit));
     (number.and_then(|word| str::from_utf8(word).ok()?.parse().ok()), word)
 }

@@ -141,6 +141,7 @@ mod tests {
                 "http.header_order",
                 "http.body_sha256",
                 "http.body_simhash",
+                "http.body_tlsh",
                 "http.favicon_mmh3",
                 "http.favicon_sha256"
             ]
@@ -164,7 +165,8 @@ mod tests {
 
     #[test]
     fn another_protocol_is_a_mismatch_and_named() {
-        let reading = read(vec![heard(Step::Page, b"SSH-2.0-x\r\n", End::Closed), heard(Step::Favicon, ICON, End::Done)]);
+        let reading =
+            read(vec![heard(Step::Page, b"SSH-2.0-x\r\n", End::Closed), heard(Step::Favicon, ICON, End::Done)]);
         assert_eq!((reading.outcome, reading.detail.as_deref()), (Outcome::Mismatch, Some("not HTTP: looks like SSH")));
         assert!(reading.facets.is_empty());
     }
@@ -198,7 +200,9 @@ mod tests {
     #[test]
     fn a_favicon_is_asked_for_only_after_a_final_answer() {
         assert!(wants_favicon(&heard(Step::Page, PAGE, End::Done)));
-        for other in [&b"SSH-2.0-x\r\n"[..], b"", b"HTTP/1.1 100 C\r\n\r\n", b"HTTP/1.1 101 S\r\n\r\n", b"HTTP/1.1 ok\r\n\r\n"] {
+        for other in
+            [&b"SSH-2.0-x\r\n"[..], b"", b"HTTP/1.1 100 C\r\n\r\n", b"HTTP/1.1 101 S\r\n\r\n", b"HTTP/1.1 ok\r\n\r\n"]
+        {
             assert!(!wants_favicon(&heard(Step::Page, other, End::Closed)));
         }
     }

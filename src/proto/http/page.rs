@@ -157,9 +157,20 @@ mod tests {
         assert!(complete(&endless_head) && !complete(&endless_head[..HEAD_LIMIT]));
         let interim = b"HTTP/1.1 100 C\r\n\r\n".repeat(HEAD_LIMIT / 18 + 1);
         assert!(complete(&interim));
-        let huge = [b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n", &[b'x'; BODY_LIMIT][..]].concat();
+        let huge =
+            [b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n", &b"x".repeat(BODY_LIMIT)[..]].concat();
         assert!(complete(&huge) && !complete(&huge[..huge.len() - 1]));
         assert!(complete(&[0; BANNER_LIMIT]) && !complete(&[0; BANNER_LIMIT - 1]));
+    }
+
+    #[test]
+    fn an_answer_that_drips_in_is_looked_at_once() {
+        // Looking at everything again with each byte would take minutes.
+        let head = format!("HTTP/1.1 200 OK\r\nA: {}\r\n", "x".repeat(60_000));
+        let chunked = "Transfer-Encoding: chunked\r\n\r\n".to_owned() + &"a\r\n0123456789\r\n".repeat(16_000);
+        for rest in ["\r\n".to_owned() + &"x".repeat(250_000), chunked] {
+            assert_eq!(needed((head.clone() + &rest).as_bytes()), None);
+        }
     }
 
     #[test]
