@@ -6,10 +6,12 @@
 mod host;
 mod kind;
 mod show;
+mod volatile;
 
 pub use host::HostFacts;
 pub use kind::{FacetKind, Group, Habit, Info, ParseKindError};
 pub use show::{escape_csv_cell, escape_html, escape_terminal, show_bytes};
+pub use volatile::{VOLATILE_HEADERS, VOLATILE_HEADERS_VERSION, is_volatile_header};
 
 /// One fact read from an observation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -108,8 +108,8 @@ impl Probe<'_> {
         let request = self.settings.want.http.then(|| {
             let page = self.settings.page.as_deref();
             let bytes = http::request(path, &service.asked_as(), service.port, true, page);
-            let mut complete = Completeness::new();
-            Request { bytes, done: Box::new(move |heard| complete.is_complete(heard)) }
+            let mut complete = Completeness::default();
+            Request { bytes, done: Box::new(move |heard| complete.check(heard)) }
         });
         match SessionConversation::new(service.name.as_deref(), service.address, alpn, request) {
             Ok(mut conversation) => Some(self.converse(step, &mut conversation).await),

@@ -13,5 +13,6 @@
 )]
 
 mod dependencies;
+mod golden_http;
 mod layering;
 mod protocols;
