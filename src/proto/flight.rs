@@ -397,7 +397,7 @@ mod tests {
         fn any_bytes_give_a_flight_and_the_same_one_however_they_arrive(
             bytes in proptest::collection::vec(any::<u8>(), 0..300), damage in 0..400_usize, value: u8, step in 1..40_usize,
         ) {
-            read(&bytes);
+            let _ = read(&bytes);
             let mut real = record(ALERT, &[1, 112]);
             real.extend(whole().chunks(30).flat_map(|part| record(HANDSHAKE, part)));
             if let Some(byte) = real.get_mut(damage) {

@@ -111,8 +111,8 @@ struct Shape {
     all_alpn: bool,
     /// Versions offered by the extension; empty: no extension.
     versions: &'static [u16],
-    /// True: ALPN names and versions last to first.
-    lists_reversed: bool,
+    /// Order of ALPN names and versions.
+    lists: Order,
 }
 
 const UP_TO_12: &[u16] = &[0x0301, 0x0302, 0x0303];
@@ -126,19 +126,19 @@ const PLAIN: Shape = Shape {
     grease: false,
     all_alpn: true,
     versions: &[],
-    lists_reversed: false,
+    lists: Order::Forward,
 };
 
 /// The ten probes, in the order that the fingerprint needs.
 const SHAPES: [Shape; PROBES as usize] = [
-    Shape { versions: UP_TO_12, lists_reversed: true, ..PLAIN },
+    Shape { versions: UP_TO_12, lists: Order::Reverse, ..PLAIN },
     Shape { versions: UP_TO_12, ciphers: Order::Reverse, ..PLAIN },
     Shape { ciphers: Order::TopHalf, ..PLAIN },
     Shape { ciphers: Order::BottomHalf, all_alpn: false, ..PLAIN },
-    Shape { ciphers: Order::MiddleOut, grease: true, all_alpn: false, lists_reversed: true, ..PLAIN },
+    Shape { ciphers: Order::MiddleOut, grease: true, all_alpn: false, lists: Order::Reverse, ..PLAIN },
     // Called "middle out" in the reference's source; what it sends is the forward order.
     Shape { record_version: 0x0302, client_version: 0x0302, ..PLAIN },
-    Shape { record_version: 0x0301, versions: UP_TO_13, lists_reversed: true, ..PLAIN },
+    Shape { record_version: 0x0301, versions: UP_TO_13, lists: Order::Reverse, ..PLAIN },
     Shape { record_version: 0x0301, versions: UP_TO_13, ciphers: Order::Reverse, ..PLAIN },
     Shape { record_version: 0x0301, versions: UP_TO_13, all_ciphers: false, ..PLAIN },
     Shape {
@@ -146,7 +146,7 @@ const SHAPES: [Shape; PROBES as usize] = [
         versions: UP_TO_13,
         ciphers: Order::MiddleOut,
         grease: true,
-        lists_reversed: true,
+        lists: Order::Reverse,
         ..PLAIN
     },
 ];
@@ -203,11 +203,7 @@ impl Template {
         extension(&mut after, 11, &[1, 0]);
         extension(&mut after, 35, &[]);
         extension(&mut after, 16, &alpn_list(shape));
-        extension(
-            &mut after,
-            13,
-            &list16(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201]),
-        );
+        extension(&mut after, 13, &list16(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201]));
         let mut shares = Vec::new();
         if shape.grease {
             *share_grease = Some(after.len() + 6);
@@ -219,11 +215,7 @@ impl Template {
         extension(&mut after, 51, &with_length16(&shares));
         extension(&mut after, 45, &[1, 1]);
         if !shape.versions.is_empty() {
-            let mut versions = if shape.lists_reversed {
-                ordered(shape.versions, Order::Reverse)
-            } else {
-                shape.versions.to_vec()
-            };
+            let mut versions = ordered(shape.versions, shape.lists);
             if shape.grease {
                 versions.insert(0, 0);
                 *version_grease = Some(after.len() + 5);
@@ -292,9 +284,8 @@ fn extension(out: &mut Vec<u8>, kind: u16, body: &[u8]) {
 
 fn alpn_list(shape: &Shape) -> Vec<u8> {
     let names: Vec<&str> = ALPN.iter().filter(|(_, rare)| shape.all_alpn || *rare).map(|(name, _)| *name).collect();
-    let names = if shape.lists_reversed { ordered(&names, Order::Reverse) } else { names };
     let mut body = Vec::new();
-    for name in names {
+    for name in ordered(&names, shape.lists) {
         body.push(u8::try_from(name.len()).unwrap_or_default());
         body.extend(name.as_bytes());
     }

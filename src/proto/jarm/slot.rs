@@ -100,12 +100,9 @@ pub fn slot(exchange: &Exchange) -> Slot {
         End::Reset => VoidReason::ResetWithin,
         End::Refused => VoidReason::Refused,
         End::Unreachable => VoidReason::Unreachable,
-        End::ConnectTimedOut
-        | End::ReadTimedOut
-        | End::Full
-        | End::OutOfScope
-        | End::Stopped
-        | End::Failed => return Slot::Unknown,
+        End::ConnectTimedOut | End::ReadTimedOut | End::Full | End::OutOfScope | End::Stopped | End::Failed => {
+            return Slot::Unknown;
+        }
     })
 }
 
@@ -160,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    pub(crate) fn heard(probe: u8, bytes: &[u8], end: End) -> Exchange {
+    fn heard(probe: u8, bytes: &[u8], end: End) -> Exchange {
         let first_read = u32::try_from(bytes.len()).unwrap();
         Exchange { heard: bytes.to_vec(), first_read, ..Exchange::unsent(Step::Jarm(probe), end, None) }
     }
@@ -234,8 +231,7 @@ mod tests {
         ) {
             let mut exchange = heard(0, &bytes, End::Closed);
             exchange.first_read = first_read;
-            slot(&exchange);
-            first_read_part(&exchange);
+            let _ = (slot(&exchange), first_read_part(&exchange));
             let whole = hello();
             exchange.heard = whole[..cut.min(whole.len())].to_vec();
             prop_assert_eq!(matches!(slot(&exchange), Slot::Answered(_)), cut >= whole.len());
