@@ -241,3 +241,53 @@ fn clear_flights(exchanges: &[Exchange]) -> Vec<ClearFlight> {
         .filter(|clear| !clear.flight.chain.is_empty())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reasons_are_counted_only_when_they_differ() {
+        use VoidReason as V;
+        assert_eq!(reason_words(&[V::Reset; 10]), "reset");
+        assert_eq!(reason_words(&[V::Closed, V::Reset, V::Reset]), "reset (2), closed (1)");
+    }
+
+    #[test]
+    fn what_was_said_outranks_what_was_not() {
+        use VoidReason as V;
+        let alert = V::Alert(2, 40);
+        assert_eq!(void_outcome(&[V::Closed, V::Closed, alert]), Outcome::TlsAlert);
+        assert_eq!(void_outcome(&[V::Alert(2, 40), V::Alert(2, 70), V::NotTls]), Outcome::TlsAlert);
+        assert_eq!(void_outcome(&[V::NotTls, V::Closed, V::Reset]), Outcome::Mismatch);
+        assert_eq!(void_outcome(&[V::Closed, V::CutOff, V::Reset]), Outcome::Closed);
+        assert_eq!(void_outcome(&[V::Reset, V::Closed]), Outcome::Reset, "as common as each other: the first");
+    }
+
+    proptest! {
+        #[test]
+        fn any_connections_give_a_reading_with_all_of_a_jarm_or_nothing_of_it(
+            all in proptest::collection::vec((0..12_u8, 0..11_usize, proptest::collection::vec(any::<u8>(), 0..20)), 0..15),
+        ) {
+            let ends = [
+                End::Done, End::Closed, End::Reset, End::Refused, End::Unreachable, End::ConnectTimedOut,
+                End::ReadTimedOut, End::Full, End::OutOfScope, End::Stopped, End::Failed,
+            ];
+            let exchanges: Vec<Exchange> = all
+                .into_iter()
+                .map(|(probe, end, heard)| Exchange {
+                    first_read: 9, heard, ..Exchange::unsent(Step::Jarm(probe), ends[end], None)
+                })
+                .collect();
+            let reading = read(&exchanges);
+            let has = |kind| reading.facets.iter().any(|facet| facet.kind == kind);
+            prop_assert_eq!(has(FacetKind::TlsJarm), has(FacetKind::TlsJarmRaw));
+            if has(FacetKind::TlsJarm) {
+                let settled = slots(&exchanges).iter().all(|one| *one != Slot::Unknown);
+                prop_assert!(settled || silent_at_start(&exchanges));
+            }
+        }
+    }
+}
