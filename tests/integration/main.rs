@@ -14,5 +14,6 @@
 
 mod dependencies;
 mod golden_http;
+mod golden_jarm;
 mod layering;
 mod protocols;
