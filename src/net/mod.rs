@@ -122,6 +122,12 @@ impl Door {
         &self.stop
     }
 
+    /// The AS that announces the address, where known.
+    #[must_use]
+    pub fn origin(&self, address: IpAddr) -> Option<u32> {
+        self.scope.origin(address)
+    }
+
     /// The host is finished with: its part of the limits may be forgotten.
     pub fn forget(&self, address: IpAddr) {
         self.limiter.forget(address);

@@ -6,7 +6,8 @@ use ring::rand::SystemRandom;
 use super::{Go, Probe, Proof, empty_capture};
 use crate::observation::{End, Exchange, Step};
 use crate::proto::http::{self, Completeness};
-use crate::proto::jarm::{self, HelloRandom, OldHello, Slot};
+use crate::proto::flight;
+use crate::proto::jarm::{self, HelloRandom, OldHello, Slot, VoidReason};
 use crate::proto::tls::{self, Request, SessionConversation};
 
 /// Probes whose answer is read on to the certificates: 0 and 1 offer no TLS 1.3, 2 and 3 hold the halves of the cipher
@@ -66,14 +67,17 @@ impl Probe<'_> {
 
     fn wants_session(&self) -> bool {
         let settings = self.settings;
-        let talks_tls = !settings.want.jarm || jarm::may_speak_tls(&self.capture.exchanges);
+        let talks_tls = !settings.want.jarm || may_speak_tls(&self.capture.exchanges);
         let proof = settings.proof == Proof::Always || !settings.want.jarm;
         talks_tls && (settings.want.cert || settings.want.http) && (proof || !self.has_leaf())
     }
 
     fn has_leaf(&self) -> bool {
+        let in_clear = |one: &Exchange| {
+            matches!(one.step, Step::Jarm(_) | Step::OldHello) && !flight::read(&one.heard).chain.is_empty()
+        };
         let by_session = |one: &Exchange| one.session.as_ref().is_some_and(|session| !session.chain.is_empty());
-        self.capture.exchanges.iter().any(by_session) || jarm::has_leaf(&self.capture.exchanges)
+        self.capture.exchanges.iter().any(|one| by_session(one) || in_clear(one))
     }
 
     async fn session(&mut self) -> Go {
@@ -131,6 +135,12 @@ impl Probe<'_> {
             self.capture.exchanges.push(exchange);
         }
     }
+}
+
+/// False where the hellos showed that nobody speaks TLS there, or that nobody speaks at all.
+fn may_speak_tls(exchanges: &[Exchange]) -> bool {
+    let foreign = |slot: &Slot| matches!(slot, Slot::Void(VoidReason::NotTls | VoidReason::Refused | VoidReason::Unreachable));
+    !jarm::silent_at_start(exchanges) && !jarm::slots(exchanges).iter().any(foreign)
 }
 
 /// A real X25519 public key: some servers refuse one that is not, and then answer at random.

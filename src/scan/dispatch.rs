@@ -4,10 +4,11 @@
 //! indices are outstanding, so a host that holds out cannot make the run's memory grow, and a kill repeats at most the
 //! window.
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::store::Position;
 
 /// What a worker that asks for work gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +33,14 @@ pub(super) struct Dispatcher {
 #[derive(Debug)]
 struct State {
     next: u64,
-    low: u64,
-    /// Committed indices above `low`.
-    done: BTreeSet<u64>,
+    /// What is committed.
+    position: Position,
 }
 
 impl Dispatcher {
-    /// Starts at a position: all below `low` done, and `done` above it.
-    pub(super) fn new(total: u64, window: u64, low: u64, done: BTreeSet<u64>) -> Self {
-        Self { total, window, state: Mutex::new(State { next: low, low, done }), moved: Notify::new() }
+    /// Goes on from a position.
+    pub(super) fn new(total: u64, window: u64, position: Position) -> Self {
+        Self { total, window, state: Mutex::new(State { next: position.low, position }), moved: Notify::new() }
     }
 
     /// The next index to work on.
@@ -50,32 +50,29 @@ impl Dispatcher {
             if state.next >= self.total {
                 return Pull::End;
             }
-            if state.next - state.low >= self.window {
+            if state.next - state.position.low >= self.window {
                 return Pull::Full;
             }
             let index = state.next;
             state.next += 1;
-            if !state.done.contains(&index) {
+            if !state.position.is_done(index) {
                 return Pull::Host(index);
             }
         }
     }
 
     /// The position once `indices` are committed too: what goes into their own transaction.
-    pub(super) fn position_with(&self, indices: &[u64]) -> (u64, BTreeSet<u64>) {
-        let state = self.lock();
-        let mut done = state.done.clone();
-        done.extend(indices);
-        let low = advance(state.low, &mut done);
-        (low, done)
+    pub(super) fn position_with(&self, indices: impl Iterator<Item = u64>) -> Position {
+        let mut position = self.lock().position.clone();
+        for index in indices {
+            position.mark(index);
+        }
+        position
     }
 
-    /// `indices` are committed.
-    pub(super) fn committed(&self, low: u64, done: BTreeSet<u64>) {
-        let mut state = self.lock();
-        state.low = low;
-        state.done = done;
-        drop(state);
+    /// This position is committed.
+    pub(super) fn committed(&self, position: Position) {
+        self.lock().position = position;
         self.moved.notify_waiters();
     }
 
@@ -84,22 +81,9 @@ impl Dispatcher {
         self.moved.notified().await;
     }
 
-    /// Indices handed out and not yet committed.
-    pub(super) fn outstanding(&self) -> u64 {
-        let state = self.lock();
-        (state.next - state.low).saturating_sub(state.done.len() as u64)
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn advance(mut low: u64, done: &mut BTreeSet<u64>) -> u64 {
-    while done.remove(&low) {
-        low += 1;
-    }
-    low
 }
 
 #[cfg(test)]
@@ -108,24 +92,22 @@ mod tests {
 
     #[test]
     fn a_resumed_run_skips_what_is_done_and_repeats_nothing_else() {
-        let dispatcher = Dispatcher::new(6, 100, 1, BTreeSet::from([2, 4]));
+        let mut position = Position::from(1);
+        position.mark(2);
+        position.mark(4);
+        let dispatcher = Dispatcher::new(6, 100, position);
         let pulled: Vec<Pull> = std::iter::repeat_with(|| dispatcher.pull()).take(5).collect();
         assert_eq!(pulled, [Pull::Host(1), Pull::Host(3), Pull::Host(5), Pull::End, Pull::End]);
     }
 
     #[test]
-    fn the_window_holds_until_its_lowest_index_is_committed() {
-        let dispatcher = Dispatcher::new(10, 2, 0, BTreeSet::new());
-        assert_eq!(dispatcher.pull(), Pull::Host(0));
-        assert_eq!(dispatcher.pull(), Pull::Host(1));
+    fn the_window_holds_until_its_lowest_indices_are_committed() {
+        let dispatcher = Dispatcher::new(100, 8, Position::default());
+        assert!((0..8).all(|index| dispatcher.pull() == Pull::Host(index)));
         assert_eq!(dispatcher.pull(), Pull::Full);
-        let (low, done) = dispatcher.position_with(&[1]);
-        assert_eq!((low, done.len()), (0, 1));
-        dispatcher.committed(low, done);
+        dispatcher.committed(dispatcher.position_with(1..8));
         assert_eq!(dispatcher.pull(), Pull::Full);
-        let (low, done) = dispatcher.position_with(&[0]);
-        assert_eq!((low, done.len()), (2, 0));
-        dispatcher.committed(low, done);
-        assert_eq!(dispatcher.pull(), Pull::Host(2));
+        dispatcher.committed(dispatcher.position_with(0..1));
+        assert_eq!(dispatcher.pull(), Pull::Host(8));
     }
 }

@@ -11,12 +11,11 @@ mod usage;
 mod worker;
 mod writer;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use dispatch::Dispatcher;
 pub use progress::{Progress, Summary};
@@ -25,7 +24,7 @@ pub use usage::{raise_descriptor_limit, usage};
 use crate::discover::Discovery;
 use crate::net::{Door, Stopper};
 use crate::probe::Settings;
-use crate::store::{RunId, RunWriter, StoreError};
+use crate::store::{Counters, HostDone, RunId, RunWriter, StoreError};
 use crate::target::{Order, Targets};
 
 /// Hosts that may wait for the writer.
@@ -39,10 +38,8 @@ pub struct Run {
     pub case: PathBuf,
     /// The run's row.
     pub id: RunId,
-    /// Where it goes on: all below done, and these above.
-    pub low: u64,
-    /// Indices done above `low`.
-    pub done: BTreeSet<u64>,
+    /// What earlier parts of the run counted.
+    pub before: Counters,
     /// Who to ask.
     pub targets: Arc<Targets>,
     /// In which order.
@@ -92,10 +89,9 @@ struct Shared {
 /// A host that is done, on its way to the writer.
 struct Finished {
     index: u64,
-    address: std::net::IpAddr,
-    asked: Vec<crate::probe::Asked>,
+    host: HostDone,
     /// Held until committed.
-    _room: tokio::sync::OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
 }
 
 /// Carries a run to its end, to a request to stop, or to a fault.
@@ -108,10 +104,10 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
     let total = run.order.len();
     let writer = RunWriter::open(&run.case, run.id)?;
     run.progress.hosts_total.store(total, std::sync::atomic::Ordering::Relaxed);
-    let already = run.low + run.done.len() as u64;
-    run.progress.hosts_done.store(already, std::sync::atomic::Ordering::Relaxed);
+    let position = writer.position().clone();
+    run.progress.hosts_done.store(position.low + position.done_above(), std::sync::atomic::Ordering::Relaxed);
     let shared = Arc::new(Shared {
-        dispatcher: Dispatcher::new(total, run.window.max(1), run.low, run.done),
+        dispatcher: Dispatcher::new(total, run.window.max(64), position),
         targets: run.targets,
         order: run.order,
         settings: run.settings,
@@ -123,11 +119,11 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let each = run.in_flight.div_ceil(run.workers.max(1)).max(1);
     std::thread::scope(|scope| {
-        let stopper = run.stopper.clone();
+        let (stopper, before) = (run.stopper.clone(), run.before);
         let writing = scope.spawn({
             let shared = Arc::clone(&shared);
             move || {
-                let result = writer::write(receiver, writer, &shared);
+                let result = writer::write(receiver, writer, &before, &shared);
                 if result.is_err() {
                     stopper.stop();
                 }
@@ -152,7 +148,8 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
                 run.stopper.stop();
             }
         }
-        let done = writing.join().map_err(|_| ScanError::Worker("the writer panicked; please report this".to_owned()))??;
+        let panicked = |_| ScanError::Worker("the writer panicked; please report this".to_owned());
+        let done = writing.join().map_err(panicked)??;
         match failed {
             Some(words) => Err(ScanError::Worker(words)),
             None => Ok(done >= total),

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::dispatch::Pull;
-use super::{Finished, QUEUE_KIB, Shared};
+use super::{Finished, QUEUE_KIB, Shared, writer};
 use crate::observation::{Capture, CutShort, Observation, Outcome, Presence};
 use crate::probe::{self, Asked};
 use crate::proto::Reading;
@@ -50,7 +50,8 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
 /// Asks one host and hands on what it gave. A host cut off by a stop is not handed on: the next run asks it again.
 async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u64) {
     shared.progress.in_flight.fetch_add(1, Ordering::Relaxed);
-    let host = shared.targets.host(shared.order.position(index));
+    // Every index below the order's length has a host.
+    let Some(host) = shared.order.position(index).and_then(|position| shared.targets.host(position)) else { return };
     let asking = tokio::task::spawn_local({
         let (shared, host) = (Arc::clone(&shared), host.clone());
         async move {
@@ -68,7 +69,8 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     let room = Arc::clone(&shared.budget).acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX)).await;
     let Ok(room) = room else { return };
     shared.progress.queued.fetch_add(1, Ordering::Relaxed);
-    let finished = Finished { index, address: host.address, asked, _room: room };
+    let asn = shared.door.origin(host.address);
+    let finished = Finished { index, host: writer::done(index, host.address, asn, asked), room };
     // The writer is gone only when it failed; the run stops then and says so.
     let _ = sender.send(finished).await;
 }

@@ -1,0 +1,105 @@
+//! The writer's thread: takes what waits, up to a batch, and commits it with the position.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::{Finished, Shared, usage};
+use crate::observation::Presence;
+use crate::store::{AskedState, Counters, HostDone, RunWriter, ServiceDone, StoreError};
+
+/// Hosts in one transaction.
+const BATCH: usize = 2048;
+/// How long a batch may gather while little comes.
+const GATHER: Duration = Duration::from_millis(100);
+/// How often a case locked by a reader is tried again.
+const TRIES: u32 = 5;
+
+/// Commits until every sender is gone. Returns how many hosts of the run are done.
+pub(super) fn write(
+    mut receiver: mpsc::Receiver<Finished>,
+    mut writer: RunWriter,
+    before: &Counters,
+    shared: &Arc<Shared>,
+) -> Result<u64, StoreError> {
+    let started = shared.door.clock().elapsed();
+    let mut batch = Vec::new();
+    while receiver.blocking_recv_many(&mut batch, BATCH) > 0 {
+        if batch.len() < BATCH / 4 && !receiver.is_closed() {
+            std::thread::sleep(GATHER);
+            while batch.len() < BATCH
+                && let Ok(more) = receiver.try_recv()
+            {
+                batch.push(more);
+            }
+        }
+        shared.progress.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
+        let position = shared.dispatcher.position_with(batch.iter().map(|one| one.index));
+        let counters = counters(before, shared, shared.door.clock().elapsed().saturating_sub(started), &position);
+        // The room is held until the commit, the hosts go into it.
+        let (hosts, rooms): (Vec<HostDone>, Vec<_>) =
+            batch.drain(..).map(|one| (one.host, one.room)).unzip();
+        commit(&mut writer, &hosts, &position, &counters)?;
+        drop(rooms);
+        shared.progress.hosts_done.store(position.low + position.done_above(), Ordering::Relaxed);
+        shared.dispatcher.committed(position);
+    }
+    let position = writer.position();
+    Ok(position.low + position.done_above())
+}
+
+fn commit(
+    writer: &mut RunWriter,
+    hosts: &[HostDone],
+    position: &crate::store::Position,
+    counters: &Counters,
+) -> Result<(), StoreError> {
+    let mut tries = 0;
+    loop {
+        match writer.commit(hosts, position, counters) {
+            Err(StoreError::Locked) if tries < TRIES => tries += 1,
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// What the whole run counts now: its earlier parts and this one.
+fn counters(before: &Counters, shared: &Shared, lasted: Duration, position: &crate::store::Position) -> Counters {
+    let (connections, sent, heard) = shared.door.traffic().totals();
+    let progress = &shared.progress;
+    let (cpu, peak) = usage();
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let mut outcomes = before.outcomes.clone();
+    for (word, count) in progress.outcomes() {
+        *outcomes.entry(word).or_default() += count;
+    }
+    Counters {
+        hosts: position.low + position.done_above(),
+        services: before.services + progress.services.load(Ordering::Relaxed),
+        connections: before.connections + connections,
+        answered: before.answered + progress.answered.load(Ordering::Relaxed),
+        bytes_sent: before.bytes_sent + sent,
+        bytes_heard: before.bytes_heard + heard,
+        lasted_ms: before.lasted_ms + millis(lasted),
+        cpu_ms: before.cpu_ms + millis(cpu),
+        peak_rss_bytes: before.peak_rss_bytes.max(peak),
+        outcomes,
+    }
+}
+
+/// What the case keeps of one host.
+pub(super) fn done(index: u64, address: std::net::IpAddr, asn: Option<u32>, asked: Vec<crate::probe::Asked>) -> HostDone {
+    let services = asked.into_iter().enumerate().map(|(place, one)| ServiceDone {
+        ordinal: u32::try_from(place).unwrap_or(u32::MAX),
+        state: match one.presence {
+            Presence::Unasked => AskedState::NotAsked,
+            Presence::Silent => AskedState::Silent,
+            Presence::Refused => AskedState::Refused,
+            Presence::Heard => AskedState::Heard,
+        },
+        heard: one.observations,
+    });
+    HostDone { index, address, asn, prefix: None, services: services.collect() }
+}
