@@ -62,11 +62,8 @@ pub fn parse(bytes: &[u8]) -> Option<Part> {
     let session = usize::from(*bytes.get(43)?);
     let version = Reader::new(bytes.get(9..)?).u16("version").ok()?;
     let cipher = part_of(bytes, 44 + session, 2).to_vec();
-    let (alpn, extensions) = if has_extensions(bytes, session) {
-        walk(bytes, 47 + session)?
-    } else {
-        (String::new(), Vec::new())
-    };
+    let (alpn, extensions) =
+        if has_extensions(bytes, session) { walk(bytes, 47 + session)? } else { (String::new(), Vec::new()) };
     Some(Part { cipher, version, alpn, extensions })
 }
 
@@ -169,7 +166,8 @@ pub fn seen<'a>(heard: &'a [u8], first: &[u8]) -> Seen<'a> {
 #[must_use]
 pub fn is_split(bytes: &[u8]) -> bool {
     let mut rest = Reader::new(bytes.get(3..).unwrap_or_default());
-    let (Ok(record), Ok(_), Ok(message)) = (rest.u16("record length"), rest.u8("type"), rest.u24("message length")) else {
+    let (Ok(record), Ok(_), Ok(message)) = (rest.u16("record length"), rest.u8("type"), rest.u24("message length"))
+    else {
         return false;
     };
     message + 4 > u32::from(record)

@@ -203,11 +203,7 @@ impl Template {
         extension(&mut after, 11, &[1, 0]);
         extension(&mut after, 35, &[]);
         extension(&mut after, 16, &alpn_list(shape));
-        extension(
-            &mut after,
-            13,
-            &list16(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201]),
-        );
+        extension(&mut after, 13, &list16(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201]));
         let mut shares = Vec::new();
         if shape.grease {
             *share_grease = Some(after.len() + 6);
@@ -219,11 +215,8 @@ impl Template {
         extension(&mut after, 51, &with_length16(&shares));
         extension(&mut after, 45, &[1, 1]);
         if !shape.versions.is_empty() {
-            let mut versions = if shape.lists_reversed {
-                ordered(shape.versions, Order::Reverse)
-            } else {
-                shape.versions.to_vec()
-            };
+            let mut versions =
+                if shape.lists_reversed { ordered(shape.versions, Order::Reverse) } else { shape.versions.to_vec() };
             if shape.grease {
                 versions.insert(0, 0);
                 *version_grease = Some(after.len() + 5);

@@ -106,10 +106,8 @@ impl Verdict {
     fn of(ten: &[Settled<'_>], exchanges: &[Exchange]) -> Self {
         let answered = ten.iter().any(|one| matches!(one.slot, Slot::Answered(_)));
         let all_settled = ten.iter().all(|one| one.slot != Slot::Unknown);
-        let voids: Vec<VoidReason> = ten
-            .iter()
-            .filter_map(|one| if let Slot::Void(reason) = one.slot { Some(reason) } else { None })
-            .collect();
+        let voids: Vec<VoidReason> =
+            ten.iter().filter_map(|one| if let Slot::Void(reason) = one.slot { Some(reason) } else { None }).collect();
         if all_settled {
             let reason = (!answered).then(|| reason_words(&voids));
             let outcome = if answered { Outcome::Answered } else { void_outcome(&voids) };

@@ -100,12 +100,9 @@ pub fn slot(exchange: &Exchange) -> Slot {
         End::Reset => VoidReason::ResetWithin,
         End::Refused => VoidReason::Refused,
         End::Unreachable => VoidReason::Unreachable,
-        End::ConnectTimedOut
-        | End::ReadTimedOut
-        | End::Full
-        | End::OutOfScope
-        | End::Stopped
-        | End::Failed => return Slot::Unknown,
+        End::ConnectTimedOut | End::ReadTimedOut | End::Full | End::OutOfScope | End::Stopped | End::Failed => {
+            return Slot::Unknown;
+        }
     })
 }
 

@@ -82,7 +82,8 @@ mod tests {
         assert_eq!(talk.next(Event::Connected, &[], &mut out), Next::Read);
         assert_eq!(out[0], 22);
         out.clear();
-        let end = (1..=bytes.len()).find(|upto| talk.next(Event::Heard(upto - 1), &bytes[..*upto], &mut out) == Next::Done);
+        let end =
+            (1..=bytes.len()).find(|upto| talk.next(Event::Heard(upto - 1), &bytes[..*upto], &mut out) == Next::Done);
         assert!(out.is_empty(), "a hello is all it ever sends");
         end
     }
