@@ -1,1 +1,2 @@
 //! Integration tests.
+mod golden_x509;

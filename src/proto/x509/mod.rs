@@ -84,7 +84,11 @@ impl Leaf<'_> {
         if let Some(key) = self.certificate.key {
             let facet = Facet::new(FacetKind::CertSpkiSha256, sha256_hex(key.whole));
             self.facets.push(marked(facet, source, proven));
-            self.push(FacetKind::CertKeyType, key::key_type(&key));
+            if key.algorithm.is_empty() {
+                self.certificate.notes.push("key algorithm unreadable".into());
+            } else {
+                self.push(FacetKind::CertKeyType, key::key_type(&key));
+            }
         }
     }
 
