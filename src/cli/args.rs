@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// From one confirmed bulletproof host to the rest of its provider.
 #[derive(Debug, Parser)]
@@ -88,14 +88,14 @@ pub enum Verb {
 }
 
 /// A verb that needs only the case.
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct CaseOnly {
     /// The case file.
     pub case: PathBuf,
 }
 
 /// `demo`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct Demo {
     /// Folder for the case and the report.
     #[arg(long, default_value = "hostkin-demo", value_name = "FOLDER")]
@@ -123,7 +123,7 @@ pub enum Lab {
 }
 
 /// Which street.
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct LabArgs {
     /// Seed of the street.
     #[arg(long, default_value_t = 1)]
@@ -134,7 +134,7 @@ pub struct LabArgs {
 }
 
 /// `new`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct New {
     /// The case file to make.
     pub case: PathBuf,
@@ -144,7 +144,7 @@ pub struct New {
 }
 
 /// `info`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct Info {
     /// The case file.
     pub case: PathBuf,
@@ -167,7 +167,7 @@ pub enum ScopeVerb {
 }
 
 /// `seed`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct Seed {
     /// The case file.
     pub case: PathBuf,
@@ -192,7 +192,7 @@ pub struct Seed {
 }
 
 /// `unseed`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct Unseed {
     /// The case file.
     pub case: PathBuf,
@@ -208,7 +208,7 @@ pub struct Unseed {
 }
 
 /// `scan` and `plan`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct Scan {
     /// The case file.
     pub case: PathBuf,
@@ -281,7 +281,7 @@ pub enum Switch {
 }
 
 /// `probe`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct Probe {
     /// `[NAME@]ADDRESS[:PORT]` or a CIDR; NAME is the SNI and Host to use, ports default to the scope's.
     #[arg(required = true, value_name = "TARGET")]
@@ -311,7 +311,7 @@ pub enum Import {
 }
 
 /// `why`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct Why {
     /// The case file.
     pub case: PathBuf,
@@ -325,7 +325,7 @@ pub struct Why {
 }
 
 /// `find`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct Find {
     /// The case file.
     pub case: PathBuf,
@@ -337,7 +337,7 @@ pub struct Find {
 }
 
 /// `diff`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct Diff {
     /// The case file.
     pub case: PathBuf,
@@ -351,7 +351,7 @@ pub struct Diff {
 }
 
 /// `export`
-#[derive(Debug, Args)]
+#[derive(Debug, ClapArgs)]
 pub struct Export {
     /// The case file.
     pub case: PathBuf,
@@ -382,7 +382,7 @@ pub enum What {
 }
 
 /// How rows are written.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, ClapArgs)]
 pub struct Form {
     /// The form; a table on a terminal by default.
     #[arg(long, value_enum)]

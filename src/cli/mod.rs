@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Joins the stages; nothing names this module.
 
 mod args;
+mod case;
 mod demo;
 mod diff;
 mod exit;
@@ -9,11 +10,13 @@ mod find;
 mod generate;
 mod import;
 mod info;
+mod interrupt;
 mod lab;
 mod link;
 mod new;
 mod plan;
 mod probe;
+mod progress;
 mod reread;
 mod scan;
 mod scope;

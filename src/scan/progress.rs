@@ -16,6 +16,8 @@ pub struct Progress {
     pub hosts_total: AtomicU64,
     /// Hosts committed, those of earlier parts of the run included.
     pub hosts_done: AtomicU64,
+    /// Hosts asked by this part of the run.
+    pub hosts_asked: AtomicU64,
     /// Services asked.
     pub services: AtomicU64,
     /// Observations that answered.
@@ -32,6 +34,7 @@ pub struct Progress {
 impl Progress {
     /// Counts what one host gave.
     pub(super) fn count(&self, asked: &[Asked]) {
+        self.hosts_asked.fetch_add(1, Ordering::Relaxed);
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut add = |word: &str| *outcomes.entry(word.to_owned()).or_default() += 1;
         for one in asked {

@@ -18,4 +18,3 @@ mod golden_jarm;
 mod golden_x509;
 mod layering;
 mod protocols;
-mod scope;

@@ -1,0 +1,71 @@
+//! What most verbs start with: the case, and the scope it stands under.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+
+use super::exit::Stop;
+use super::term::Term;
+use crate::clock::{Clock, Timestamp};
+use crate::finding::Subject;
+use crate::scope::Scope;
+use crate::store::Case;
+
+/// The scope under which the case may send now. The file is read anew: what the authority changed there holds.
+pub(super) fn scope_in_force(case: &Case, clock: &dyn Clock, term: &Term) -> Result<Scope, Stop> {
+    let kept = case.scope()?;
+    let path = scope_path(case.path(), kept.path.as_deref())?;
+    let scope = Scope::load(&path, clock).map_err(Stop::scope)?;
+    if scope.text() != kept.text {
+        term.warn(format!(
+            "{} is not the text this case was opened with; this run goes by the file as it is now (sha256 {}), and the case keeps both",
+            path.display(),
+            scope.sha256()
+        ));
+    }
+    Ok(scope)
+}
+
+/// Where the scope file is: where it was, or beside the case.
+fn scope_path(case: &Path, kept: Option<&str>) -> Result<PathBuf, Stop> {
+    let kept = PathBuf::from(kept.unwrap_or("scope.toml"));
+    let beside = case.with_file_name(kept.file_name().unwrap_or_default());
+    if kept.is_file() {
+        return Ok(kept);
+    }
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    Err(Stop::scope(anyhow!(
+        "the scope file of this case is gone: neither `{}` nor `{}` is there. Nothing was sent; put the file back (its text is in the case: `hostkin export {} report`)",
+        kept.display(),
+        beside.display(),
+        case.display()
+    )))
+}
+
+/// The scope as it was when the case was opened, for showing only.
+pub(super) fn scope_as_kept(case: &Case) -> Result<Scope, Stop> {
+    let kept = case.scope()?;
+    Ok(Scope::parse(&kept.text, Path::new(kept.path.as_deref().unwrap_or("scope.toml")), None)?)
+}
+
+/// `KIND=VALUE` as a subject.
+pub(super) fn facet_subject(text: &str) -> Result<Subject, Stop> {
+    let (kind, value) = text.split_once('=').ok_or_else(|| {
+        Stop::usage(anyhow!("`{text}` is no facet; write KIND=VALUE, like ssh.host_key=SHA256:…"))
+    })?;
+    let kind: crate::facet::FacetKind = kind.trim().parse().map_err(Stop::usage)?;
+    Ok(Subject::Facet(kind.as_str().to_owned(), value.trim().to_owned()))
+}
+
+/// A date or a moment, as typed.
+pub(super) fn moment(text: &str) -> Result<Timestamp, Stop> {
+    let day = text.parse::<jiff::civil::Date>().ok().and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    match day {
+        Some(day) => Ok(day.timestamp()),
+        None => text.parse().map_err(|_| {
+            Stop::usage(anyhow!("`{text}` is no date; write 2026-11-22 or 2026-11-22T10:00:00Z"))
+        }),
+    }
+}

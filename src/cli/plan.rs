@@ -1,0 +1,239 @@
+//! What a typed scan means, and `plan`, which says what it would send and sends nothing.
+
+use std::io::{BufReader, Write as _};
+use std::net::IpAddr;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::args::{Keys, ProofArg, Scan, Switch};
+use super::case::scope_in_force;
+use super::exit::{Exit, Stop};
+use super::scope::span;
+use super::term::{Output, Term, width};
+use crate::clock::{Clock, SystemClock};
+use crate::net::{Rates, network_of};
+use crate::observation::Speech;
+use crate::probe::{Costs, Proof, Settings, SshKeys, Want};
+use crate::report::Rows;
+use crate::scope::address::step;
+use crate::scope::{Narrowing, Scope};
+use crate::store::Case;
+use crate::target::{Shard, TargetLine, Targets, parse_line, read_lines};
+
+/// Most networks listed by `plan`.
+const MOST_NETWORKS: usize = 256;
+
+/// A scan as it is meant.
+pub(super) struct ScanPlan {
+    pub(super) scope: Scope,
+    pub(super) targets: Targets,
+    pub(super) settings: Settings,
+    pub(super) shard: Shard,
+    pub(super) rates: Rates,
+    pub(super) notes: Vec<String>,
+}
+
+impl ScanPlan {
+    /// From what was typed and the scope in force.
+    pub(super) fn new(args: &Scan, scope: &Scope) -> Result<Self, Stop> {
+        let shard = args.shard.as_deref().map(str::parse).transpose().map_err(Stop::usage)?.unwrap_or(Shard::WHOLE);
+        let want = match &args.only {
+            None => Want::ALL,
+            Some(text) => text.parse().map_err(|error| {
+                Stop::usage(anyhow!("{error}: --only takes some of jarm,cert,http,ssh"))
+            })?,
+        };
+        let speeches: Vec<Speech> = Speech::ALL.into_iter().filter(|speech| want.speech(*speech)).collect();
+        let narrowing = Narrowing {
+            speeches: Some(speeches),
+            connections_per_second: args.rate,
+            networks: None,
+            shards: (shard.count() > 1).then(|| shard.count()),
+        };
+        let narrowed = scope.narrow(&narrowing).map_err(Stop::usage)?;
+        let scope = narrowed.scope;
+        let targets = if args.targets.is_empty() {
+            Targets::from_scope(&scope).map_err(Stop::usage)?
+        } else {
+            Targets::from_lines(&scope, &lines(&args.targets)?).map_err(Stop::usage)?
+        };
+        let mut notes = narrowed.notes;
+        for left in targets.left_out().iter().take(5) {
+            notes.push(format!("left out {}: {}", left.target.network, left.why));
+        }
+        if targets.left_out_in_all() > 5 {
+            notes.push(format!("left out {} targets in all", targets.left_out_in_all()));
+        }
+        if targets.hosts() == 0 {
+            let why = targets.left_out().first().map_or(String::new(), |left| format!(": {}", left.why));
+            return Err(Stop::scope(anyhow!(
+                "the scope permits none of these targets{why}. Nothing was sent; `hostkin scope check` says what it permits"
+            )));
+        }
+        let settings = Settings {
+            want,
+            ssh_keys: if args.ssh_keys == Keys::First { SshKeys::First } else { SshKeys::All },
+            proof: if args.proof == ProofArg::Needed { Proof::Needed } else { Proof::Always },
+            favicon: args.favicon == Switch::On,
+            page: scope.page().map(str::to_owned),
+            retries: 1,
+        };
+        let rates = rates(&scope);
+        Ok(Self { scope, targets, settings, shard, rates, notes })
+    }
+
+    /// The resolved configuration, as the run's row keeps it.
+    pub(super) fn config(&self, discovery: &str) -> Value {
+        json!({
+            "want": self.settings.want.words(),
+            "ssh_keys": if self.settings.ssh_keys == SshKeys::First { "first" } else { "all" },
+            "proof": if self.settings.proof == Proof::Needed { "needed" } else { "always" },
+            "favicon": self.settings.favicon,
+            "retries": self.settings.retries,
+            "page": self.settings.page,
+            "targets_sha256": self.targets.digest(),
+            "shard": self.shard.to_string(),
+            "discovery": discovery,
+        })
+    }
+
+    /// What decides whether an unfinished run is of the same plan. Rates may change on the way; who is asked what may not.
+    pub(super) fn digest(&self, discovery: &str) -> [u8; 32] {
+        Sha256::digest(self.config(discovery).to_string().as_bytes()).into()
+    }
+
+    /// The limits as the run's row keeps them.
+    pub(super) fn limits(&self) -> Value {
+        json!(self.scope.limits())
+    }
+}
+
+/// The scope's limits, as the door counts them.
+pub(super) fn rates(scope: &Scope) -> Rates {
+    let limits = scope.limits();
+    Rates {
+        run: limits.connections_per_second,
+        network: limits.per_network_per_second,
+        host: limits.per_host_per_second,
+        host_total: limits.per_host_connections.map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+        asn: limits.per_asn_per_second,
+    }
+}
+
+/// Target lines from files and from the command line itself.
+pub(super) fn lines(given: &[String]) -> Result<Vec<TargetLine>, Stop> {
+    let mut all = Vec::new();
+    for text in given {
+        match parse_line(text) {
+            Ok(Some(line)) => all.push(line),
+            Ok(None) => {}
+            Err(problem) => {
+                let path = Path::new(text);
+                if !path.is_file() {
+                    return Err(Stop::usage(anyhow!("`{text}` is neither a target nor a file: {problem}")));
+                }
+                let file = std::fs::File::open(path).with_context(|| format!("cannot read `{text}`"))?;
+                all.extend(read_lines(BufReader::new(file), path).map_err(Stop::usage)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
+    let clock = SystemClock::new();
+    let case = Case::open_read_only(&args.case)?;
+    let scope = scope_in_force(&case, &clock, term)?;
+    let plan = ScanPlan::new(args, &scope)?;
+    for note in &plan.notes {
+        term.warn(note);
+    }
+    let mut out = Output::open(None)?;
+    writeln!(out, "{}", summary(&plan, &clock))?;
+    networks(&plan).write_table(&mut out, width())?;
+    out.finish()?;
+    term.say("nothing was sent");
+    Ok(Exit::Done)
+}
+
+/// Connections, bytes and time of the whole scan.
+fn summary(plan: &ScanPlan, clock: &dyn Clock) -> String {
+    let (dead, most) = plan.targets.stretches().fold((0u128, 0u128), |(dead, most), (range, services)| {
+        let costs = Costs::of(services.iter().map(|(speech, _)| *speech), &plan.settings);
+        (dead + range.count() * u128::from(costs.dead), most + range.count() * u128::from(costs.most))
+    });
+    let share = u128::from(plan.shard.count().max(1));
+    let (dead, most) = (dead / share, most / share);
+    let rate = |count: u128| match plan.rates.run {
+        None => "as fast as it goes".to_owned(),
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        Some(rate) => format!("at least {}", span(count as f64 / rate)),
+    };
+    // Measured on the wire for JARM and a session: about 430 bytes up and up to 4,500 down for each connection.
+    format!(
+        "hosts            {} (shard {})\nservices         {}\nif all are dead  {dead} connections, {}\nif all answer    up to {most} connections, {}; about {} MB up, up to {} MB down\nhosts under      \"{}\", valid until {} (now {})\n",
+        u128::from(plan.targets.hosts()) / share,
+        plan.shard,
+        plan.targets.services(),
+        rate(dead),
+        rate(most),
+        most * 430 / 1_000_000,
+        most * 4_500 / 1_000_000,
+        plan.scope.title(),
+        plan.scope.valid_until(),
+        clock.now(),
+    )
+}
+
+/// Per /24 and /48: addresses, services and connections.
+fn networks(plan: &ScanPlan) -> Rows {
+    let mut rows = Rows::new(&["network", "hosts", "connections if dead", "if all answer", "at least"]);
+    let mut listed: Vec<(IpAddr, u128, u128, u128)> = Vec::new();
+    let mut left = 0u64;
+    for (range, services) in plan.targets.stretches() {
+        let costs = Costs::of(services.iter().map(|(speech, _)| *speech), &plan.settings);
+        let mut first = range.first;
+        while first <= range.last {
+            let network = network_of(first);
+            let size: u128 = if first.is_ipv4() { 256 } else { 1 << 80 };
+            let last = step(network, size - 1).unwrap_or(range.last).min(range.last);
+            let hosts = crate::scope::address::number(last) - crate::scope::address::number(first) + 1;
+            match listed.last_mut().filter(|row| row.0 == network) {
+                Some(row) => {
+                    row.1 += hosts;
+                    row.2 += hosts * u128::from(costs.dead);
+                    row.3 += hosts * u128::from(costs.most);
+                }
+                None if listed.len() < MOST_NETWORKS => {
+                    listed.push((network, hosts, hosts * u128::from(costs.dead), hosts * u128::from(costs.most)));
+                }
+                None => {
+                    left += 1;
+                    break;
+                }
+            }
+            let Some(next) = step(last, 1) else { break };
+            first = next;
+        }
+    }
+    for (network, hosts, dead, most) in listed {
+        let prefix = if network.is_ipv4() { 24 } else { 48 };
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let time = plan.rates.network.map_or("-".to_owned(), |rate| span(dead as f64 / rate));
+        rows.push(vec![
+            json!(format!("{network}/{prefix}")),
+            json!(hosts.to_string()),
+            json!(dead.to_string()),
+            json!(most.to_string()),
+            json!(time),
+        ]);
+    }
+    if left > 0 {
+        let rest = format!("further networks are not listed (more than {MOST_NETWORKS})");
+        rows.push(vec![json!(rest), Value::Null, Value::Null, Value::Null, Value::Null]);
+    }
+    rows
+}

@@ -1,0 +1,247 @@
+//! `scan`: begins or continues a run, shows how far it is, and says what it did.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::args::Scan;
+use super::case::scope_in_force;
+use super::exit::{Exit, Stop};
+use super::plan::ScanPlan;
+use super::progress::Watch;
+use super::scope::span;
+use super::term::{Output, Term};
+use super::{VERSION, actor, interrupt};
+use crate::clock::{Clock, SystemClock};
+use crate::discover::{Connect, Discovery};
+use crate::net::{Door, Limiter, Stop as Asked, Stopper, Timing, stop_switch};
+use crate::scan::{self, Progress, Run, ScanError, Summary};
+use crate::store::{Case, Counters, RunId, RunSpec, State};
+use crate::target::Order;
+
+/// Most hosts at once, whatever the rate.
+const MOST_IN_FLIGHT: usize = 4096;
+/// Indices that may be outstanding: more than the places, so that slow hosts do not hold the quick ones up.
+const WINDOW: u64 = 16_384;
+
+pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
+    let (stopper, stop) = stop_switch();
+    let interrupts = interrupt::catch(&stopper, term);
+    let (summary, stopped) = scan(args, term, &stopper, stop)?;
+    interrupts?;
+    Ok(match (summary.complete, stopped) {
+        (true, _) => Exit::Done,
+        (false, true) => Exit::Interrupted,
+        (false, false) => Exit::Part,
+    })
+}
+
+/// The whole verb, for `demo` too. Returns the summary and whether a stop was asked for.
+pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: Asked) -> Result<(Summary, bool), Stop> {
+    let clock = SystemClock::shared();
+    let mut case = Case::open(&args.case)?;
+    let scope = scope_in_force(&case, clock.as_ref(), term)?;
+    let plan = ScanPlan::new(args, &scope)?;
+    for note in &plan.notes {
+        term.warn(note);
+    }
+    let discovery: Arc<dyn Discovery> = Arc::new(Connect);
+    let (id, seed, before) = begin(&mut case, args, &plan, discovery.id(), clock.as_ref(), term)?;
+    drop(case);
+
+    let descriptors = scan::raise_descriptor_limit().unwrap_or(1024);
+    let timing = Timing::default();
+    let in_flight = args
+        .in_flight
+        .unwrap_or_else(|| scan::in_flight(plan.rates.run, timing.connect, descriptors, MOST_IN_FLIGHT))
+        .clamp(1, usize::try_from(descriptors.saturating_sub(64)).unwrap_or(usize::MAX).max(1));
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let limiter = Arc::new(Limiter::new(plan.rates, Arc::clone(&clock)));
+    let door = Door::new(Arc::new(plan.scope.clone()), limiter, Arc::clone(&clock), stop.clone())
+        .with_timing(timing)
+        .with_source(args.source);
+    let order = Order::new(seed, plan.targets.hosts(), plan.shard);
+    let progress = Arc::new(Progress::default());
+    let watch = Watch::start(&progress, &door, term);
+    let started = clock.elapsed();
+    let (cpu_before, _) = scan::usage();
+    tracing::info!(run = id, hosts = order.len(), in_flight, workers, "scan begins");
+    let result = scan::run(Run {
+        case: args.case.clone(),
+        id,
+        before,
+        targets: Arc::new(plan.targets.clone()),
+        order,
+        settings: plan.settings.clone(),
+        discovery: Arc::clone(&discovery),
+        door: door.clone(),
+        stopper: stopper.clone(),
+        progress: Arc::clone(&progress),
+        in_flight,
+        workers,
+        window: WINDOW,
+    });
+    watch.stop();
+    let seconds = clock.elapsed().saturating_sub(started).as_secs_f64();
+    let complete = matches!(result, Ok(true));
+    let summary = summarise(id, complete, seconds, cpu_before, seed, &plan, &door, &progress, discovery.id());
+    finish(&args.case, id, &result, &summary, clock.as_ref(), term)?;
+    if let Some(path) = &args.summary {
+        write_summary(path, &summary)?;
+    }
+    tell(&summary, &args.case, term);
+    result?;
+    Ok((summary, stop.is_asked()))
+}
+
+/// Takes up an unfinished run of the same plan, or begins one.
+fn begin(
+    case: &mut Case,
+    args: &Scan,
+    plan: &ScanPlan,
+    discovery: &str,
+    clock: &dyn Clock,
+    term: &Term,
+) -> Result<(RunId, u64, Counters), Stop> {
+    let plan_sha256 = plan.digest(discovery);
+    let unfinished = if args.new { None } else { case.unfinished_run(&plan_sha256)? };
+    if let Some(state) = unfinished {
+        let done = state.position.low + state.position.done_above();
+        term.say(format!("going on with run {}: {done} hosts are done", state.id));
+        if args.seed.is_some_and(|seed| seed != state.seed) {
+            term.warn(format!("--seed is not used: run {} keeps its own; --new starts another", state.id));
+        }
+        return Ok((state.id, state.seed, state.counters));
+    }
+    // SQLite's and JSON's numbers are signed: 63 bits.
+    let seed = args.seed.unwrap_or_else(random_seed) & (u64::MAX >> 1);
+    let services = plan.targets.stretches().map(|(_, services)| services.len()).max().unwrap_or(0);
+    let hosts = Order::new(seed, plan.targets.hosts(), plan.shard).len();
+    let id = case.begin_run(&RunSpec {
+        plan_sha256,
+        plan: plan.config(discovery),
+        seed,
+        scope_text: plan.scope.text().to_owned(),
+        limits: plan.limits(),
+        version: VERSION.to_owned(),
+        shard: (plan.shard.index(), plan.shard.count()),
+        hosts,
+        services: u32::try_from(services).unwrap_or(u32::MAX).max(1),
+        actor: actor(),
+        at: clock.now(),
+    })?;
+    term.say(format!("run {id}: {hosts} hosts, {} services", plan.targets.services()));
+    Ok((id, seed, Counters::default()))
+}
+
+fn random_seed() -> u64 {
+    let mut bytes = [0; 8];
+    crate::proto::Entropy::fill(&mut crate::net::SystemEntropy::new(), &mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+#[expect(clippy::too_many_arguments, reason = "it gathers one record from where its parts are")]
+fn summarise(
+    run: RunId,
+    complete: bool,
+    seconds: f64,
+    cpu_before: Duration,
+    seed: u64,
+    plan: &ScanPlan,
+    door: &Door,
+    progress: &Progress,
+    discovery: &str,
+) -> Summary {
+    let (connections, bytes_sent, bytes_heard) = door.traffic().totals();
+    let (cpu, peak_rss_bytes) = scan::usage();
+    let outcomes = progress.outcomes();
+    Summary {
+        run,
+        complete,
+        hosts: progress.hosts_asked.load(Ordering::Relaxed),
+        services: progress.services.load(Ordering::Relaxed),
+        connections,
+        answered: progress.answered.load(Ordering::Relaxed),
+        bytes_sent,
+        bytes_heard,
+        seconds,
+        cpu_seconds: cpu.saturating_sub(cpu_before).as_secs_f64(),
+        peak_rss_bytes,
+        rate_asked: plan.rates.run,
+        rate_reached: if seconds > 0.0 { connections as f64 / seconds } else { 0.0 },
+        seed,
+        shard: plan.shard.to_string(),
+        discovery: discovery.to_owned(),
+        scope_sha256: plan.scope.sha256().to_owned(),
+        version: VERSION.to_owned(),
+        outcomes,
+    }
+}
+
+/// Closes the run's row and makes the case quick to search.
+fn finish(
+    path: &Path,
+    id: RunId,
+    result: &Result<bool, ScanError>,
+    summary: &Summary,
+    clock: &dyn Clock,
+    term: &Term,
+) -> Result<(), Stop> {
+    let state = match result {
+        Ok(true) => State::Done,
+        Ok(false) => State::Stopped,
+        Err(_) => State::Failed,
+    };
+    let mut case = match Case::open(path) {
+        Ok(case) => case,
+        // The run's own error is told instead.
+        Err(_) if result.is_err() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let summary: Value = json!(summary);
+    let closed = case.end_run(id, state, &summary, &actor(), clock.now()).and_then(|()| {
+        if state == State::Done { case.build_postings() } else { Ok(()) }
+    });
+    match closed {
+        Err(error) if result.is_err() => term.warn(format!("the end of the run could not be recorded: {error}")),
+        other => other?,
+    }
+    Ok(())
+}
+
+fn write_summary(path: &Path, summary: &Summary) -> Result<(), Stop> {
+    let text = serde_json::to_string_pretty(summary)? + "\n";
+    // A summary is written again by the next part of a run.
+    std::fs::write(path, text).with_context(|| format!("cannot write the summary to `{}`", path.display()))?;
+    Ok(())
+}
+
+/// The summary for people.
+fn tell(summary: &Summary, case: &Path, term: &Term) {
+    let outcomes: Vec<String> = summary.outcomes.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let state = if summary.complete { "done" } else { "stopped" };
+    term.step(format!(
+        "run {} {state}: {} hosts, {} services, {} observations answered",
+        summary.run, summary.hosts, summary.services, summary.answered
+    ));
+    term.say(format!(
+        "  {} connections in {} ({:.0} a second{}), {:.1} MB heard, {:.1} CPU seconds, {} MB at most",
+        summary.connections,
+        span(summary.seconds),
+        summary.rate_reached,
+        summary.rate_asked.map_or(String::new(), |rate| format!(" of {rate:.0} permitted")),
+        summary.bytes_heard as f64 / 1e6,
+        summary.cpu_seconds,
+        summary.peak_rss_bytes / 1_000_000,
+    ));
+    if !outcomes.is_empty() {
+        term.say(format!("  {}", outcomes.join(", ")));
+    }
+    if !summary.complete {
+        term.say(format!("  nothing committed is lost; `hostkin scan {}` with the same options goes on", case.display()));
+    }
+}

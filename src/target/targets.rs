@@ -1,0 +1,430 @@
+//! The hosts of a scan: each address once, with all its services, found by position.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::TargetError;
+use super::line::TargetLine;
+use crate::observation::{Service, Speech};
+use crate::scope::address::{AddressSet, Range, number, step};
+use crate::scope::overlay::Overlay;
+use crate::scope::{Reach, Refusal, Scope};
+
+/// Most hosts of one scan: positions fit in 48 bits, as the places of a permutation and of a bitmap should.
+const MOST_HOSTS: u128 = 1 << 48;
+
+/// Most left-out lines kept with their reason; further ones are counted.
+const MOST_LEFT_OUT: usize = 1_000;
+
+/// One host: an address and all that is asked of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// The address.
+    pub address: IpAddr,
+    /// In the order of [`Speech::ALL`], then by port, then by name (none first).
+    pub services: Vec<Service>,
+}
+
+/// A line of a target list of which the scope permits nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The line.
+    pub target: TargetLine,
+    /// Why; for a network, why its first address is not asked.
+    pub why: Refusal,
+}
+
+/// The hosts of a scan, by position. Takes memory for each range and each line, not for each address.
+///
+/// Opt-out files are not taken off, since they change while a scan runs and positions must not: the scope refuses those
+/// addresses when they come up.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// Ascending and disjoint.
+    segments: Vec<Segment>,
+    offers: Vec<Vec<Offer>>,
+    hosts: u64,
+    services: u128,
+    digest: String,
+    left_out: Vec<LeftOut>,
+    left_out_in_all: u64,
+}
+
+/// Neighbouring addresses with the same services.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    first: IpAddr,
+    last: IpAddr,
+    /// Position of the first.
+    start: u64,
+    offer: usize,
+}
+
+/// A service without its address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Offer {
+    speech: Speech,
+    port: u16,
+    name: Option<Arc<str>>,
+}
+
+/// Addresses and what is asked of them.
+struct Layer {
+    addresses: AddressSet,
+    offers: Vec<Offer>,
+}
+
+impl Targets {
+    /// Everything the scope permits.
+    ///
+    /// # Errors
+    /// [`TargetError::TooMany`].
+    pub fn from_scope(scope: &Scope) -> Result<Self, TargetError> {
+        let layer = |reach: &Reach| Layer { addresses: reach.addresses.clone(), offers: offers(reach, None, None) };
+        Self::from_layers(&scope.reach().iter().map(layer).collect::<Vec<_>>())
+    }
+
+    /// What these lines ask for, as far as the scope permits it; the rest is in [`Targets::left_out`].
+    ///
+    /// # Errors
+    /// [`TargetError::TooMany`].
+    pub fn from_lines(scope: &Scope, lines: &[TargetLine]) -> Result<Self, TargetError> {
+        // Lines without a name that want the same port are one set; a name stands alone with its address.
+        let mut plain: BTreeMap<Option<u16>, Vec<Range>> = BTreeMap::new();
+        let mut layers = Vec::new();
+        let mut left_out = Vec::new();
+        let mut left_out_in_all = 0u64;
+        for target in lines {
+            let network = AddressSet::new([target.network]);
+            let mut reached = false;
+            for reach in scope.reach() {
+                let offers = offers(reach, target.port, target.name.as_deref());
+                let addresses = if offers.is_empty() { continue } else { cut(&reach.addresses, &network) };
+                if addresses.is_empty() {
+                    continue;
+                }
+                reached = true;
+                if target.name.is_some() {
+                    layers.push(Layer { addresses, offers });
+                }
+            }
+            if !reached {
+                left_out_in_all = left_out_in_all.saturating_add(1);
+                if left_out.len() < MOST_LEFT_OUT {
+                    left_out.push(LeftOut { target: target.clone(), why: why_not(scope, target) });
+                }
+            } else if target.name.is_none() {
+                plain.entry(target.port).or_default().push(target.network.into());
+            }
+        }
+        for (port, ranges) in plain {
+            let wanted = AddressSet::new(ranges);
+            for reach in scope.reach() {
+                let offers = offers(reach, port, None);
+                layers.push(Layer { addresses: reach.addresses.intersect(&wanted), offers });
+            }
+        }
+        Ok(Self { left_out, left_out_in_all, ..Self::from_layers(&layers)? })
+    }
+
+    fn from_layers(layers: &[Layer]) -> Result<Self, TargetError> {
+        let overlay = Overlay::new(layers.iter().filter(|one| !one.offers.is_empty()).map(|one| &one.addresses));
+        let layers: Vec<&Layer> = layers.iter().filter(|one| !one.offers.is_empty()).collect();
+        // Combinations that come to the same services are one.
+        let mut known: HashMap<Vec<Offer>, usize> = HashMap::new();
+        let mut all_offers: Vec<Vec<Offer>> = Vec::new();
+        let mut places = Vec::with_capacity(overlay.combinations.len());
+        for combination in &overlay.combinations {
+            let here = combination.iter().filter_map(|layer| layers.get(*layer));
+            let mut offers: Vec<Offer> = here.flat_map(|layer| layer.offers.iter().cloned()).collect();
+            offers.sort_unstable();
+            offers.dedup();
+            places.push(*known.entry(offers).or_insert_with_key(|offers| {
+                all_offers.push(offers.clone());
+                all_offers.len().saturating_sub(1)
+            }));
+        }
+        let mut merged: Vec<(Range, usize)> = Vec::with_capacity(overlay.segments.len());
+        for segment in &overlay.segments {
+            let offer = places.get(segment.combination).copied().unwrap_or_default();
+            match merged.last_mut() {
+                Some((open, same)) if *same == offer && step(open.last, 1) == Some(segment.range.first) => {
+                    open.last = segment.range.last;
+                }
+                _ => merged.push((segment.range, offer)),
+            }
+        }
+        Self::from_segments(&merged, all_offers)
+    }
+
+    fn from_segments(merged: &[(Range, usize)], offers: Vec<Vec<Offer>>) -> Result<Self, TargetError> {
+        let hosts = merged.iter().fold(0u128, |sum, (range, _)| sum.saturating_add(range.count()));
+        let widest = merged.iter().map(|(range, _)| *range).max_by_key(Range::count);
+        if let Some(widest) = widest.filter(|_| hosts > MOST_HOSTS) {
+            return Err(TargetError::TooMany { widest });
+        }
+        let mut segments = Vec::with_capacity(merged.len());
+        let mut start = 0u64;
+        let mut services = 0u128;
+        let mut digest = Sha256::new();
+        digest.update(b"hostkin/targets/1\n");
+        let written: Vec<String> = offers.iter().map(|offers| write_offers(offers)).collect();
+        for (range, offer) in merged {
+            let line = format!("{}-{}", range.first, range.last);
+            digest.update(line.as_bytes());
+            digest.update(written.get(*offer).map_or("", String::as_str).as_bytes());
+            segments.push(Segment { first: range.first, last: range.last, start, offer: *offer });
+            start = start.saturating_add(u64::try_from(range.count()).unwrap_or(u64::MAX));
+            let each = offers.get(*offer).map_or(0, Vec::len);
+            services = services.saturating_add(range.count().saturating_mul(u128::try_from(each).unwrap_or(0)));
+        }
+        let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { segments, offers, hosts: start, services, digest, left_out: Vec::new(), left_out_in_all: 0 })
+    }
+
+    /// How many hosts; positions go from 0 to one below.
+    #[must_use]
+    pub fn hosts(&self) -> u64 {
+        self.hosts
+    }
+
+    /// How many services of all hosts together.
+    #[must_use]
+    pub fn services(&self) -> u128 {
+        self.services
+    }
+
+    /// The host at a position; `None` past the last. Positions ascend with addresses, IPv4 first.
+    #[must_use]
+    pub fn host(&self, position: u64) -> Option<Host> {
+        if position >= self.hosts {
+            return None;
+        }
+        let above = self.segments.partition_point(|segment| segment.start <= position);
+        let segment = self.segments.get(above.checked_sub(1)?)?;
+        let address = step(segment.first, u128::from(position.checked_sub(segment.start)?))?;
+        let offers = self.offers.get(segment.offer)?;
+        let service = |offer: &Offer| Service {
+            address,
+            port: offer.port,
+            speech: offer.speech,
+            name: offer.name.as_deref().map(str::to_owned),
+        };
+        Some(Host { address, services: offers.iter().map(service).collect() })
+    }
+
+    /// The position of an address; `None` when it is not asked.
+    #[must_use]
+    pub fn position_of(&self, address: IpAddr) -> Option<u64> {
+        let above = self.segments.partition_point(|segment| segment.first <= address);
+        let segment = self.segments.get(above.checked_sub(1)?)?;
+        if address > segment.last {
+            return None;
+        }
+        let ahead = number(address).checked_sub(number(segment.first))?;
+        segment.start.checked_add(u64::try_from(ahead).ok()?)
+    }
+
+    /// SHA-256 of the hosts and their services, hex: the same hosts give the same digest, however they were written. A
+    /// run can be resumed only where this has not changed.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Lines of which the scope permits nothing, in the order of the list; at most 1000 of them.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// How many such lines there are in all.
+    #[must_use]
+    pub fn left_out_in_all(&self) -> u64 {
+        self.left_out_in_all
+    }
+
+    /// Stretches of neighbouring addresses with the same services, ascending: for plans, without visiting each host.
+    pub fn stretches(&self) -> impl Iterator<Item = (Range, Vec<(Speech, u16)>)> + '_ {
+        self.segments.iter().map(|segment| {
+            let offers = self.offers.get(segment.offer).map(Vec::as_slice).unwrap_or_default();
+            let services = offers.iter().map(|offer| (offer.speech, offer.port)).collect();
+            (Range { first: segment.first, last: segment.last }, services)
+        })
+    }
+}
+
+/// What is asked of a grant's addresses: all, or only what listens on `port`.
+fn offers(reach: &Reach, port: Option<u16>, name: Option<&str>) -> Vec<Offer> {
+    let wanted = reach.services.iter().filter(|(_, other)| port.is_none_or(|port| port == *other));
+    let name: Option<Arc<str>> = name.map(Into::into);
+    wanted.map(|(speech, port)| Offer { speech: *speech, port: *port, name: name.clone() }).collect()
+}
+
+/// The part of `large` within one range: long lists ask this for each line, so the whole set is not walked.
+fn cut(large: &AddressSet, one: &AddressSet) -> AddressSet {
+    let Some(wanted) = one.ranges().first() else { return AddressSet::default() };
+    let ranges = large.ranges();
+    let from = ranges.partition_point(|range| range.last < wanted.first);
+    let near = ranges.iter().skip(from).take_while(|range| range.first <= wanted.last);
+    AddressSet::new(near.map(|range| Range { first: range.first.max(wanted.first), last: range.last.min(wanted.last) }))
+}
+
+/// Why nothing of a line is asked, told by its first address.
+fn why_not(scope: &Scope, target: &TargetLine) -> Refusal {
+    let address = target.network.network();
+    match target.port {
+        Some(port) => scope.why_not(SocketAddr::new(address, port), None),
+        None => {
+            // Any granted port will do to ask about: the address is what is wrong.
+            let port = scope.grants().iter().flat_map(|grant| &grant.services).map(|(_, port)| *port).next();
+            scope.why_not(SocketAddr::new(address, port.unwrap_or(0)), None)
+        }
+    }
+}
+
+/// Services as one line of the digest.
+fn write_offers(offers: &[Offer]) -> String {
+    let each = |offer: &Offer| match &offer.name {
+        Some(name) => format!(" {}/{}/{name}", offer.speech, offer.port),
+        None => format!(" {}/{}", offer.speech, offer.port),
+    };
+    offers.iter().map(each).collect::<String>() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::target::read_lines;
+
+    /// Grants are (networks, ports), all within the lab's ranges.
+    fn scope(grants: &[(&str, &str)], exclude: &str) -> Scope {
+        let mut text = "schema = \"hostkin/scope/1\"\ntitle = \"t\"\nauthority = \"a\"\nlab = true\n\
+            valid_from = 2026-01-01T00:00:00Z\nvalid_until = 2027-01-01T00:00:00Z\n"
+            .to_owned();
+        for (networks, ports) in grants {
+            text += &format!("[[grant]]\nnetworks = [{networks}]\nports = {{ {ports} }}\n");
+        }
+        text += &format!("[exclude]\nnetworks = [{exclude}]\n");
+        Scope::parse(&text, Path::new("scope.toml"), None).unwrap()
+    }
+
+    fn lines(text: &str) -> Vec<TargetLine> {
+        read_lines(text.as_bytes(), Path::new("list")).unwrap()
+    }
+
+    fn show(host: &Host) -> String {
+        let service = |one: &Service| {
+            let name = one.name.as_ref().map(|name| format!("@{name}")).unwrap_or_default();
+            format!("{}{}{name}", one.speech, one.port)
+        };
+        format!("{} {}", host.address, host.services.iter().map(service).collect::<Vec<_>>().join(" "))
+    }
+
+    fn all(targets: &Targets) -> Vec<String> {
+        (0..targets.hosts()).map(|position| show(&targets.host(position).unwrap())).collect()
+    }
+
+    #[test]
+    fn overlapping_grants_give_each_address_once_with_all_its_services() {
+        let scope = scope(
+            &[("\"127.0.0.0/30\"", "ssh = [22]"), ("\"127.0.0.2/31\", \"::1\"", "ssh = [22], tls = [8443, 443]")],
+            "\"127.0.0.1/32\"",
+        );
+        let targets = Targets::from_scope(&scope).unwrap();
+        assert_eq!(
+            all(&targets),
+            [
+                "127.0.0.0 ssh22",
+                "127.0.0.2 tls443 tls8443 ssh22",
+                "127.0.0.3 tls443 tls8443 ssh22",
+                "::1 tls443 tls8443 ssh22"
+            ]
+        );
+        assert_eq!(targets.services(), 10);
+        assert_eq!(targets.host(4), None);
+    }
+
+    #[test]
+    fn an_address_and_its_position_find_each_other() {
+        let scope = scope(&[("\"127.0.0.0/24\", \"127.9.0.0/28\", \"::1\"", "ssh = [22]")], "\"127.0.0.77\"");
+        let targets = Targets::from_scope(&scope).unwrap();
+        for position in 0..targets.hosts() {
+            let host = targets.host(position).unwrap();
+            assert_eq!(targets.position_of(host.address), Some(position));
+        }
+        for outside in ["127.0.0.77", "127.0.1.0", "126.255.255.255", "::2", "255.255.255.255"] {
+            assert_eq!(targets.position_of(outside.parse().unwrap()), None, "{outside}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_of_the_hosts_not_of_how_they_are_written() {
+        let whole = scope(&[("\"127.0.0.0/24\"", "ssh = [22], tls = [443]")], "");
+        let halves = scope(
+            &[
+                ("\"127.0.0.128/25\"", "tls = [443], ssh = [22]"),
+                ("\"127.0.0.0/25\"", "ssh = [22]"),
+                ("\"127.0.0.0/25\"", "tls = [443]"),
+            ],
+            "",
+        );
+        let (one, other) = (Targets::from_scope(&whole).unwrap(), Targets::from_scope(&halves).unwrap());
+        assert_eq!(one.digest(), other.digest());
+        let listed = Targets::from_lines(&whole, &lines("127.0.0.0/25\n127.0.0.128/25")).unwrap();
+        assert_eq!(one.digest(), listed.digest());
+        let less = Targets::from_lines(&whole, &lines("127.0.0.0/25")).unwrap();
+        assert_ne!(one.digest(), less.digest());
+    }
+
+    #[test]
+    fn names_and_ports_ride_on_their_address() {
+        let scope = scope(&[("\"127.0.0.0/29\"", "ssh = [22], tls = [443], http = [80]")], "");
+        let list = "127.0.0.1:22\nwww.example@127.0.0.1:443\nb.example@127.0.0.1\n127.0.0.2\n127.0.0.1:443\n";
+        let targets = Targets::from_lines(&scope, &lines(list)).unwrap();
+        assert_eq!(
+            all(&targets),
+            [
+                "127.0.0.1 tls443 tls443@b.example tls443@www.example http80@b.example ssh22 ssh22@b.example",
+                "127.0.0.2 tls443 http80 ssh22"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_scope_does_not_permit_is_left_out_with_the_reason() {
+        let scope = scope(&[("\"127.0.0.0/29\"", "ssh = [22]")], "\"127.0.0.3\"");
+        let list = "127.0.0.1\n127.0.0.1:23\n192.0.2.1\n127.0.0.3\n127.1.0.0/16\nx.example@127.0.0.9\n9.9.9.9\n";
+        let targets = Targets::from_lines(&scope, &lines(list)).unwrap();
+        assert_eq!(all(&targets), ["127.0.0.1 ssh22"]);
+        let why: Vec<String> =
+            targets.left_out().iter().map(|one| format!("{} {}", one.target.line, one.why)).collect();
+        assert_eq!(
+            why,
+            [
+                "2 the scope grants ssh 22 at 127.0.0.1, not port 23",
+                "3 192.0.2.1 is in a special-purpose block (192.0.2.0/24 Documentation (TEST-NET-1), RFC 5737), which is never asked",
+                "4 127.0.0.3 is excluded by the scope (127.0.0.3/32)",
+                "5 no grant of the scope holds 127.1.0.0",
+                "6 no grant of the scope holds 127.0.0.9",
+                "7 no grant of the scope holds 9.9.9.9",
+            ]
+        );
+        assert_eq!(targets.left_out_in_all(), 6);
+    }
+
+    #[test]
+    fn ipv6_can_be_granted_widely_but_is_visited_by_list() {
+        let text = include_str!("../../scopes/example.toml").replace("2001:db8:7::/120", "2a00::/16");
+        let scope = Scope::parse(&text, Path::new("scope.toml"), None).unwrap();
+        let error = Targets::from_scope(&scope).unwrap_err().to_string();
+        assert!(error.starts_with("2a00:: to 2a00:ffff:"), "{error}");
+        let listed = Targets::from_lines(&scope, &lines("2a00:1::/112\n[2a00:2::7]:443")).unwrap();
+        assert_eq!(listed.hosts(), 65_537);
+    }
+}
