@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hostkin::facet::{Facet, FacetKind, Value, show_bytes};
-use hostkin::proto::x509::{chain_facet, leaf_facets, sha256_hex, template_text};
+use hostkin::proto::x509::{chain_facet, leaf_facets, sha256_hex, template_text, verify_handshake_signature};
 use serde_json::Value as Json;
 
 fn golden(name: &str) -> Json {
@@ -128,5 +128,51 @@ fn certificates_that_break_a_rule_give_what_can_be_read_and_say_what_cannot() {
             }
         }
         assert!(expected.values().all(|value| value == &Json::Array(Vec::new())), "{} lacks {expected:?}", one["name"]);
+    }
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn signatures_of_another_library_prove_the_key_and_changed_ones_do_not() {
+    let file = golden("signatures.json");
+    let message = unhex(text(&file, "message"));
+    let mut proven = 0;
+    for key in file["keys"].as_array().unwrap() {
+        let leaf = der(key);
+        assert_eq!(values(&leaf_facets(&leaf, "handshake", None), FacetKind::CertKeyType), [text(key, "key")]);
+        for one in key["signatures"].as_array().unwrap() {
+            let scheme = u16::try_from(one["scheme"].as_u64().unwrap()).unwrap();
+            let signature = unhex(text(one, "signature"));
+            let check =
+                |message: &[u8], signature: &[u8]| verify_handshake_signature(&leaf, scheme, message, signature);
+            let expected = one["proven"].as_bool();
+            let case = format!("{} {scheme:04x}", key["key"]);
+            assert_eq!(check(&message, &signature), expected, "{case}");
+            let changed =
+                |bytes: &[u8]| bytes.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 40)).collect::<Vec<_>>();
+            let refused = expected.map(|_| false);
+            assert_eq!(check(&changed(&message), &signature), refused, "{case}");
+            assert_eq!(check(&message, &changed(&signature)), refused, "{case}");
+            assert_eq!(check(&message, b""), refused, "{case}");
+            proven += u32::from(expected == Some(true));
+        }
+    }
+    assert_eq!(proven, 19);
+}
+
+#[test]
+fn a_key_of_another_kind_than_the_scheme_proves_nothing() {
+    let file = golden("signatures.json");
+    for key in file["keys"].as_array().unwrap() {
+        let leaf = der(key);
+        let own = text(key, "key");
+        for (scheme, kinds) in [(0x0401, "rsa"), (0x0804, "rsa"), (0x0403, "ec-"), (0x0807, "ed25519")] {
+            if !own.starts_with(kinds) {
+                assert_eq!(verify_handshake_signature(&leaf, scheme, b"m", b"s"), Some(false), "{own} {scheme:04x}");
+            }
+        }
     }
 }

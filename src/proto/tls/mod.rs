@@ -46,7 +46,8 @@ impl Protocol for Tls {
 /// The row `tls` of a capture.
 ///
 /// Each distinct leaf gives its own set of `cert.*` facets. One that was seen in clear and in the full session appears
-/// once, with source `handshake`; it is proven when either way proved it. With more than one leaf, each facet carries
+/// once, with source `handshake`; it is `proven` when either way proved it, not `proven` when a signature did not fit or
+/// it was only shown, and without this remark when no signature could be checked. With more than one leaf, each facet carries
 /// the remark `leaf`, a number from 1: the session's leaf first, then those of JARM's connections in order.
 ///
 /// The outcome is `Incomplete` when JARM was asked and is incomplete, otherwise `Answered` when either way was answered;
@@ -171,10 +172,10 @@ impl<'a> SessionReading<'a> {
 
     fn leaf(&self) -> Option<Leaf<'a>> {
         let leaf = self.session.chain.first()?;
-        let proven = match &self.session.proof {
-            Some(proof) => x509::verify_handshake_signature(&leaf.0, proof.scheme, &proof.message, &proof.signature),
-            None => Some(false),
-        };
+        let signed = self.session.proof.as_ref();
+        let proven = signed.and_then(|proof| {
+            x509::verify_handshake_signature(&leaf.0, proof.scheme, &proof.message, &proof.signature)
+        });
         let chain = self.session.chain.iter().map(|one| one.0.as_slice()).collect();
         Some(Leaf { chain, source: "handshake", proven })
     }

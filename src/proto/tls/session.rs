@@ -287,10 +287,11 @@ impl ServerCertVerifier for CaptureOnly {
             SignatureScheme::ECDSA_NISTP521_SHA512,
             SignatureScheme::ED25519,
             SignatureScheme::ED448,
+            // Before PSS, which cannot be checked here for keys of 1024 bits; TLS 1.3 takes PSS alone.
+            SignatureScheme::RSA_PKCS1_SHA256,
             SignatureScheme::RSA_PSS_SHA256,
             SignatureScheme::RSA_PSS_SHA384,
             SignatureScheme::RSA_PSS_SHA512,
-            SignatureScheme::RSA_PKCS1_SHA256,
             SignatureScheme::RSA_PKCS1_SHA384,
             SignatureScheme::RSA_PKCS1_SHA512,
             SignatureScheme::ECDSA_SHA1_Legacy,

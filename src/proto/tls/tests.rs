@@ -27,7 +27,7 @@ struct Server {
     answer: &'static [u8],
     /// Plain text heard.
     asked: Vec<u8>,
-    /// True when it sends its close_notify after the answer.
+    /// True when it sends its `close_notify` after the answer.
     closes: bool,
 }
 
@@ -193,7 +193,7 @@ fn a_changed_signature_or_message_or_another_leaf_proves_nothing() {
     assert_eq!(changed(&|one| last(&mut one.proof.as_mut().unwrap().signature)), Some(Extra::Flag(false)));
     assert_eq!(changed(&|one| last(&mut one.proof.as_mut().unwrap().message)), Some(Extra::Flag(false)));
     assert_eq!(changed(&|one| one.chain.swap(0, 1)), Some(Extra::Flag(false)));
-    assert_eq!(changed(&|one| one.proof = None), Some(Extra::Flag(false)));
+    assert_eq!(changed(&|one| one.proof = None), None);
     // RSA with the key of a curve
     assert_eq!(changed(&|one| one.proof.as_mut().unwrap().scheme = 0x0804), Some(Extra::Flag(false)));
     // Ed448: nothing here can say
