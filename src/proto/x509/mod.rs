@@ -27,7 +27,8 @@ const LONGEST: usize = 1 << 20;
 ///
 /// `source` says where it was seen: `jarm` (in clear) or `handshake`. `proven` says whether the far side showed that it
 /// holds the key; `None`, where nobody checked or could check, gives no remark. Both are remarks on `cert.sha256` and
-/// `cert.spki_sha256`. What could not be read is named in the remark `unparsed` of `cert.sha256`, which is always there.
+/// `cert.spki_sha256`. `cert.sha256` is always there; its remark `unparsed` names what could not be read, and `refused`
+/// says why a strict parser would not take the certificate at all.
 #[must_use]
 pub fn leaf_facets(der: &[u8], source: &str, proven: Option<bool>) -> Vec<Facet> {
     let mut leaf = Leaf { certificate: Certificate::default(), facets: Vec::new() };
@@ -43,6 +44,9 @@ pub fn leaf_facets(der: &[u8], source: &str, proven: Option<bool>) -> Vec<Facet>
     let mut first = marked(Facet::new(FacetKind::CertSha256, sha256_hex(der)), source, proven);
     if !leaf.certificate.notes.is_empty() {
         first = first.with("unparsed", leaf.certificate.notes.join("; "));
+    }
+    if let Some(reason) = refused(der) {
+        first = first.with("refused", reason);
     }
     leaf.facets.push(first);
     leaf.facets.sort_by_key(|facet| facet.kind);
@@ -67,6 +71,19 @@ pub fn template_text(der: &[u8]) -> String {
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
     der::hex(&Sha256::digest(bytes))
+}
+
+/// Why a strict reader (x509-parser) refuses the certificate: an oddity that few makers share. `None` when it does not.
+fn refused(der: &[u8]) -> Option<String> {
+    if der.len() > LONGEST {
+        return None;
+    }
+    match x509_parser::parse_x509_certificate(der) {
+        Ok((rest, _)) if rest.is_empty() => None,
+        Ok((rest, _)) => Some(format!("{} bytes behind the certificate", rest.len())),
+        Err(x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error)) => Some(error.to_string()),
+        Err(x509_parser::nom::Err::Incomplete(_)) => Some("cut off".to_owned()),
+    }
 }
 
 /// A leaf on its way to facets.
