@@ -80,8 +80,9 @@ mod tests {
     #[test]
     fn the_columns_of_the_views_are_a_promise() {
         let connection = at_version(newest());
-        let columns =
-            |view: &str| connection.prepare(&format!("SELECT * FROM {view}")).unwrap().column_names().join(" ");
+        let columns = |view: &str| {
+            connection.prepare(&format!("SELECT * FROM {view}")).unwrap().column_names().collect::<Vec<_>>().join(" ")
+        };
         assert_eq!(columns("v_hosts"), "ip asn prefix first_seen_at_ms last_seen_at_ms sightings");
         assert_eq!(
             columns("v_services"),
