@@ -1,0 +1,198 @@
+//! What was asked of whom: two bits per service, by permuted index, so that the dead cost no row.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Case, Result, RunId, StoreError, int};
+
+/// Indices in one row.
+const CHUNK: u64 = 1024;
+
+/// What became of one service asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AskedState {
+    /// Not asked (yet).
+    NotAsked,
+    /// Asked; nothing came.
+    Silent,
+    /// Asked; refused, by the host or the network before it.
+    Refused,
+    /// Asked; something was heard: there is a row.
+    Heard,
+}
+
+impl AskedState {
+    fn bits(self) -> u8 {
+        match self {
+            Self::NotAsked => 0,
+            Self::Silent => 1,
+            Self::Refused => 2,
+            Self::Heard => 3,
+        }
+    }
+
+    fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::NotAsked,
+            1 => Self::Silent,
+            2 => Self::Refused,
+            _ => Self::Heard,
+        }
+    }
+}
+
+/// How many hosts are in which state, for one service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AskedTotals {
+    /// Asked; nothing came.
+    pub silent: u64,
+    /// Asked; refused.
+    pub refused: u64,
+    /// Something was heard.
+    pub heard: u64,
+}
+
+/// The bits of one run, read from the case as they are asked for.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    connection: &'a Connection,
+    run: RunId,
+    services: u32,
+    last: Option<(u64, Vec<u8>)>,
+}
+
+impl Case {
+    /// The bits of a scan.
+    ///
+    /// # Errors
+    /// `NoRun` when there is no such scan.
+    pub fn asked(&self, run: RunId) -> Result<Asked<'_>> {
+        let services = services(&self.connection, run)?;
+        Ok(Asked { connection: &self.connection, run, services, last: None })
+    }
+}
+
+impl Asked<'_> {
+    /// What became of service `ordinal` of host `index`.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    pub fn state(&mut self, index: u64, ordinal: u32) -> Result<AskedState> {
+        if ordinal >= self.services {
+            return Ok(AskedState::NotAsked);
+        }
+        let wanted = index / CHUNK;
+        let bits = match self.last.take() {
+            Some((chunk, bits)) if chunk == wanted => bits,
+            _ => load(self.connection, self.run, wanted)?.unwrap_or_default(),
+        };
+        let (at, shift) = place(index, ordinal, self.services);
+        let state = AskedState::from_bits(bits.get(at).copied().unwrap_or(0) >> shift);
+        self.last = Some((wanted, bits));
+        Ok(state)
+    }
+
+    /// For each service, in order of their ordinals, how many hosts are in which state.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    pub fn totals(&self) -> Result<Vec<AskedTotals>> {
+        let mut totals = vec![AskedTotals::default(); usize::try_from(self.services).unwrap_or(0)];
+        let mut statement = self.connection.prepare_cached("SELECT bits FROM asked WHERE run = ?1 ORDER BY chunk")?;
+        let mut rows = statement.query([self.run])?;
+        while let Some(row) = rows.next()? {
+            let bits: Vec<u8> = row.get(0)?;
+            let states = bits.iter().flat_map(|byte| [0, 2, 4, 6].map(|shift| AskedState::from_bits(byte >> shift)));
+            // A row's states lie host by host, each with all its services.
+            for (at, state) in states.enumerate() {
+                let Some(total) = at.checked_rem(totals.len()).and_then(|ordinal| totals.get_mut(ordinal)) else {
+                    continue;
+                };
+                match state {
+                    AskedState::NotAsked => {}
+                    AskedState::Silent => total.silent += 1,
+                    AskedState::Refused => total.refused += 1,
+                    AskedState::Heard => total.heard += 1,
+                }
+            }
+        }
+        Ok(totals)
+    }
+}
+
+/// The rows a writer is still changing: those not wholly below its watermark.
+#[derive(Debug)]
+pub(super) struct OpenChunks {
+    run: RunId,
+    services: u32,
+    chunks: BTreeMap<u64, Chunk>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    bits: Vec<u8>,
+    dirty: bool,
+}
+
+impl OpenChunks {
+    pub(super) fn new(connection: &Connection, run: RunId) -> Result<Self> {
+        Ok(Self { run, services: services(connection, run)?, chunks: BTreeMap::new() })
+    }
+
+    /// Sets the state of one service of one host; loads the row it stands in when it is not open.
+    pub(super) fn set(&mut self, connection: &Connection, index: u64, ordinal: u32, state: AskedState) -> Result<()> {
+        if ordinal >= self.services {
+            return Err(StoreError::Ordinal { index, ordinal, services: self.services });
+        }
+        let wanted = index / CHUNK;
+        if !self.chunks.contains_key(&wanted) {
+            let length = CHUNK.saturating_mul(u64::from(self.services)).div_ceil(4);
+            let mut bits = load(connection, self.run, wanted)?.unwrap_or_default();
+            bits.resize(usize::try_from(length).unwrap_or(0), 0);
+            self.chunks.insert(wanted, Chunk { bits, dirty: false });
+        }
+        let (at, shift) = place(index, ordinal, self.services);
+        if let Some(chunk) = self.chunks.get_mut(&wanted)
+            && let Some(byte) = chunk.bits.get_mut(at)
+        {
+            *byte = *byte & !(3 << shift) | state.bits() << shift;
+            chunk.dirty = true;
+        }
+        Ok(())
+    }
+
+    /// Writes what has changed, and lets go of rows wholly below `low`.
+    pub(super) fn write(&mut self, connection: &Connection, low: u64) -> Result<()> {
+        let insert = "INSERT INTO asked (run, chunk, bits) VALUES (?1, ?2, ?3)
+                      ON CONFLICT (run, chunk) DO UPDATE SET bits = excluded.bits";
+        let mut statement = connection.prepare_cached(insert)?;
+        for (number, chunk) in self.chunks.iter_mut().filter(|(_, chunk)| chunk.dirty) {
+            statement.execute(params![self.run, int(*number), chunk.bits])?;
+            chunk.dirty = false;
+        }
+        self.chunks.retain(|number, _| number.saturating_add(1).saturating_mul(CHUNK) > low);
+        Ok(())
+    }
+
+    /// Forgets everything not committed.
+    pub(super) fn forget(&mut self) {
+        self.chunks.clear();
+    }
+}
+
+/// Byte and shift of one service's two bits within its row.
+fn place(index: u64, ordinal: u32, services: u32) -> (usize, u64) {
+    let slot = (index % CHUNK).saturating_mul(u64::from(services)).saturating_add(u64::from(ordinal));
+    (usize::try_from(slot / 4).unwrap_or(usize::MAX), slot % 4 * 2)
+}
+
+fn load(connection: &Connection, run: RunId, chunk: u64) -> Result<Option<Vec<u8>>> {
+    let mut statement = connection.prepare_cached("SELECT bits FROM asked WHERE run = ?1 AND chunk = ?2")?;
+    Ok(statement.query_row(params![run, int(chunk)], |row| row.get(0)).optional()?)
+}
+
+fn services(connection: &Connection, run: RunId) -> Result<u32> {
+    let read = "SELECT services FROM runs WHERE id = ?1 AND kind = 'scan'";
+    connection.query_row(read, [run], |row| row.get(0)).optional()?.ok_or(StoreError::NoRun { run })
+}

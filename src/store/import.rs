@@ -1,0 +1,212 @@
+//! Hosts heard by others. An import is a run of its own, all in one transaction: it is there whole or not at all.
+//!
+//! A host gives one observation, without capture, for each protocol it says something of: `tls` (tls.\*, cert.\*),
+//! `http`, `ssh`, `rdp`, `mail` (smtp.\*, imap.\*, ftp.\*), and `ports` for its open ports (a `ports.open` facet such as
+//! `22,80,443`). The port is 0, since a flat host does not say which fact came from which. What it says of one address
+//! in several lines is put together. Groups that timed out stand in the `timed_out` column of their protocol's row.
+
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+use super::host::{ALL_PORTS, show_ports};
+use super::row::{Memory, NewRow, Rows, Sighting};
+use super::{Action, Case, Result, RunId, StoreError, count, int, record, scope};
+use crate::clock::Timestamp;
+use crate::facet::{FacetKind, Group, HostFacts};
+use crate::observation::Outcome;
+
+/// Where imported hosts come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportSpec {
+    /// The file or feed, in words a stranger can find it by.
+    pub source: String,
+    /// The format's name on the command line.
+    pub format: String,
+    /// SHA-256 of what was read, where known.
+    pub sha256: Option<[u8; 32]>,
+    /// Who imports.
+    pub actor: String,
+    /// Now.
+    pub at: Timestamp,
+    /// Version of this program.
+    pub version: String,
+}
+
+/// What an import put into the case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportCounts {
+    /// The import's number among the runs.
+    pub run: RunId,
+    /// Hosts read.
+    pub hosts: u64,
+    /// Of these, addresses the case did not know.
+    pub new_hosts: u64,
+    /// Facets stored.
+    pub facets: u64,
+}
+
+/// The rows a host may give.
+const PROTOCOLS: [&str; 6] = ["tls", "http", "ssh", "rdp", "mail", "ports"];
+
+impl Case {
+    /// Takes hosts in. When one of them is an error, or the case cannot be written, the case is as it was.
+    ///
+    /// # Errors
+    /// What `hosts` gives, or when the case cannot be written.
+    pub fn import_hosts<E: From<StoreError>>(
+        &mut self,
+        spec: &ImportSpec,
+        hosts: impl IntoIterator<Item = Result<HostFacts, E>>,
+    ) -> Result<ImportCounts, E> {
+        let transaction = self.write()?;
+        let mut import = Import::begin(&transaction, spec)?;
+        for host in hosts {
+            import.put(&host?)?;
+        }
+        let counts = import.end(&transaction, spec)?;
+        transaction.commit().map_err(StoreError::from)?;
+        Ok(counts)
+    }
+}
+
+struct Import<'a> {
+    rows: Rows<'a>,
+    memory: Memory,
+    at: Timestamp,
+    before: u64,
+    counts: ImportCounts,
+}
+
+impl<'a> Import<'a> {
+    fn begin(connection: &'a Connection, spec: &ImportSpec) -> Result<Self> {
+        let sha256 = spec.sha256.map(|sha256| scope::hex(&sha256));
+        let plan = json!({ "format": spec.format, "source": spec.source, "sha256": sha256 }).to_string();
+        let plan_sha256 = scope::digest(plan.as_bytes());
+        let at = spec.at.as_millisecond();
+        let insert =
+            "INSERT INTO runs (kind, state, plan_sha256, plan, seed, limits, version, shard, shards, hosts, services,
+                                        started_at_ms, ended_at_ms)
+                      VALUES ('import', 'done', ?1, ?2, '0', '{}', ?3, 1, 1, 0, 0, ?4, ?4)";
+        connection.execute(insert, params![&plan_sha256[..], plan, spec.version, at])?;
+        let counts = ImportCounts { run: connection.last_insert_rowid(), ..ImportCounts::default() };
+        Ok(Self {
+            rows: Rows::new(connection)?,
+            memory: Memory::new()?,
+            at: spec.at,
+            before: known_hosts(connection)?,
+            counts,
+        })
+    }
+
+    fn put(&mut self, host: &HostFacts) -> Result<()> {
+        let HostFacts { address, asn, prefix, first_seen: first, last_seen: last, .. } = *host;
+        let id = self.rows.host(&Sighting { address, asn, prefix, first, last, count: 1 })?;
+        self.counts.hosts += 1;
+        for protocol in PROTOCOLS {
+            self.put_protocol(id, protocol, host)?;
+        }
+        Ok(())
+    }
+
+    fn put_protocol(&mut self, id: i64, protocol: &str, host: &HostFacts) -> Result<()> {
+        let ports = show_ports(&host.open_ports);
+        let mut facets: Vec<(FacetKind, &[u8], Option<&str>)> = Vec::new();
+        if protocol == "ports" {
+            // Derived from the ports, so taken from nowhere else.
+            if !host.open_ports.is_empty() || host.all_ports {
+                facets.push((FacetKind::PortsOpen, ports.as_bytes(), host.all_ports.then_some(ALL_PORTS)));
+            }
+        } else {
+            let own = host.facets.iter().filter(|(kind, _)| protocol_of(*kind) == protocol);
+            facets.extend(own.map(|(kind, value)| (*kind, value.as_slice(), None)));
+        }
+        let mut timed_out: Vec<&str> =
+            host.timed_out.iter().filter(|group| told_by(**group) == protocol).map(|group| group.as_str()).collect();
+        if facets.is_empty() && timed_out.is_empty() {
+            return Ok(());
+        }
+        timed_out.dedup();
+        let outcome = if facets.is_empty() { Outcome::TimedOut } else { Outcome::Answered };
+        let words = (!timed_out.is_empty()).then(|| timed_out.join(","));
+        let row = NewRow {
+            run: self.counts.run,
+            host: id,
+            port: 0,
+            protocol,
+            over_tls: false,
+            name: "",
+            outcome,
+            detail: None,
+            started_at: host.last_seen.unwrap_or(self.at),
+            connections: 0,
+            bytes: (0, 0),
+            timed_out: words.as_deref(),
+            capture: None,
+        };
+        let (observation, first_place) = match self.rows.row(&row)? {
+            Some(observation) => (observation, 0),
+            None => self.rows.take_up(&row)?,
+        };
+        for (place, (kind, value, extra)) in (first_place..).zip(facets) {
+            self.rows.facet(&mut self.memory, observation, place, kind, value, extra)?;
+            self.counts.facets += 1;
+        }
+        Ok(())
+    }
+
+    fn end(mut self, connection: &Connection, spec: &ImportSpec) -> Result<ImportCounts> {
+        self.counts.new_hosts = known_hosts(connection)?.saturating_sub(self.before);
+        let ImportCounts { run, hosts, new_hosts, facets } = self.counts;
+        let body = json!({
+            "run": run, "format": spec.format, "source": spec.source, "sha256": spec.sha256.map(|sha256| scope::hex(&sha256)),
+            "hosts": hosts, "new_hosts": new_hosts, "facets": facets, "version": spec.version,
+        });
+        connection.execute(
+            "UPDATE runs SET hosts = ?2, summary = ?3 WHERE id = ?1",
+            params![run, int(hosts), body.to_string()],
+        )?;
+        record::append(connection, spec.at, &spec.actor, Action::Import, &spec.source, &body)?;
+        Ok(self.counts)
+    }
+}
+
+fn known_hosts(connection: &Connection) -> Result<u64> {
+    Ok(count(connection.query_row("SELECT count(*) FROM hosts", [], |row| row.get(0))?))
+}
+
+/// The row a facet stands in.
+fn protocol_of(kind: FacetKind) -> &'static str {
+    match kind.as_str().split_once('.').map_or("", |(family, _)| family) {
+        "tls" | "cert" => "tls",
+        "http" => "http",
+        "ssh" => "ssh",
+        "rdp" => "rdp",
+        "smtp" | "imap" | "ftp" => "mail",
+        // `ports.open` is made from the ports themselves.
+        _ => "",
+    }
+}
+
+/// The row that says of a group that it timed out.
+fn told_by(group: Group) -> &'static str {
+    match group {
+        Group::Key | Group::Sshd => "ssh",
+        Group::Cert | Group::Web => "tls",
+        Group::Page => "http",
+        Group::Rdp => "rdp",
+        Group::Mail => "mail",
+        Group::Ports | Group::Net => "ports",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_but_the_ports_has_a_row_to_stand_in() {
+        for kind in FacetKind::ALL {
+            assert_eq!(PROTOCOLS.contains(&protocol_of(*kind)), *kind != FacetKind::PortsOpen, "{kind}");
+        }
+    }
+}
