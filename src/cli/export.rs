@@ -1,1 +1,183 @@
-//! Stub.
+//! `export`: results as rows, and the report.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::anyhow;
+use serde_json::json;
+
+use super::VERSION;
+use super::args::{Export, Format, What};
+use super::case::scope_as_kept;
+use super::exit::{Exit, Stop};
+use super::find::write;
+use super::term::Output;
+use crate::facet::{FacetKind, show_bytes};
+use crate::finding::Findings;
+use crate::report::{self, CaseFacts, HostSight, Rows, RunFacts, Sights};
+use crate::store::{Case, ObservationFilter, StoreError, StoredObservation};
+
+pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
+    let case = Case::open_read_only(&args.case)?;
+    let to = args.output.as_deref();
+    match args.what {
+        What::Clusters => write(&report::clusters(&findings(&case)?, &sights(&case)?), args.form, to)?,
+        What::Ranking => write(&report::ranking(&findings(&case)?), args.form, to)?,
+        What::Facets => write(&facets(&case)?, args.form, to)?,
+        What::Observations => observations(&case, args)?,
+        What::Report => {
+            let mut out = Output::open(to)?;
+            out.write_all(page(&case)?.as_bytes())?;
+            out.finish()?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The last findings; an error that says how to get some where there are none.
+pub(super) fn findings(case: &Case) -> Result<Findings, Stop> {
+    let found = case.findings()?;
+    let (findings, _) = found.ok_or_else(|| {
+        anyhow!("this case was never linked; run `hostkin link {}` first", case.path().display())
+    })?;
+    Ok(findings)
+}
+
+/// First and last sight, ports and network of every host.
+pub(super) fn sights(case: &Case) -> Result<Sights, Stop> {
+    let mut sights = Sights::new();
+    case.host_facts::<StoreError>(|host| {
+        let sight = HostSight {
+            first_seen: host.first_seen,
+            last_seen: host.last_seen,
+            ports: host.open_ports,
+            asn: host.asn,
+            prefix: host.prefix.map(|prefix| prefix.to_string()),
+        };
+        sights.insert(host.address, sight);
+        Ok(())
+    })?;
+    Ok(sights)
+}
+
+/// Every facet value with the number of hosts that show it now.
+fn facets(case: &Case) -> Result<Rows, Stop> {
+    let mut counts = std::collections::BTreeMap::<(FacetKind, Vec<u8>), u64>::new();
+    case.host_facts::<StoreError>(|host| {
+        for facet in host.facets {
+            *counts.entry(facet).or_default() += 1;
+        }
+        Ok(())
+    })?;
+    let mut rows = Rows::new(&["kind", "value", "hosts"]);
+    for ((kind, value), hosts) in counts {
+        rows.push(vec![json!(kind.as_str()), json!(show_bytes(&value)), json!(hosts)]);
+    }
+    Ok(rows)
+}
+
+/// One row per observation; as JSON lines the whole object, else its plain columns.
+fn observations(case: &Case, args: &Export) -> Result<(), Stop> {
+    // With captures, so that the count of connections is that of the row.
+    let filter = ObservationFilter::default();
+    if args.form.format() == Format::Jsonl {
+        let mut out = Output::open(args.output.as_deref())?;
+        case.observations::<Stop>(&filter, |one| {
+            serde_json::to_writer(&mut out, &object(&one))?;
+            out.write_all(b"\n")?;
+            Ok(())
+        })?;
+        out.finish()?;
+        return Ok(());
+    }
+    let mut rows = Rows::new(&["ip", "port", "protocol", "name", "outcome", "detail", "started_at", "connections", "facets"]);
+    case.observations::<StoreError>(&filter, |one| {
+        let facets: Vec<String> =
+            one.facets.iter().map(|facet| format!("{}={}", facet.kind, show_bytes(&facet.value))).collect();
+        let protocol = if one.over_tls { format!("{}/tls", one.protocol) } else { one.protocol.clone() };
+        rows.push(vec![
+            json!(one.address.to_string()),
+            json!(one.port),
+            json!(protocol),
+            json!(one.name),
+            json!(one.outcome.as_str()),
+            json!(one.detail),
+            json!(format!("{:.3}", one.started_at)),
+            json!(one.connections),
+            json!(facets),
+        ]);
+        Ok(())
+    })?;
+    write(&rows, args.form, args.output.as_deref())
+}
+
+/// A stored observation as the object of DESIGN 4.3.
+fn object(one: &StoredObservation) -> serde_json::Value {
+    let facets: Vec<serde_json::Value> = one.facets.iter().map(crate::store::StoredFacet::to_json).collect();
+    let mut object = json!({
+        "schema": "hostkin/observation/1",
+        "ip": one.address.to_string(),
+        "port": one.port,
+        "protocol": one.protocol,
+        "name": one.name,
+        "outcome": one.outcome.as_str(),
+        "detail": one.detail,
+        "started_at": format!("{:.3}", one.started_at),
+        "connections": one.connections,
+        "bytes_sent": one.bytes_sent,
+        "bytes_heard": one.bytes_heard,
+        "facets": facets,
+    });
+    if one.over_tls
+        && let Some(map) = object.as_object_mut()
+    {
+        map.insert("over".to_owned(), "tls".into());
+    }
+    object
+}
+
+/// The report.
+pub(super) fn page(case: &Case) -> Result<String, Stop> {
+    let findings = case.findings()?.map(|(findings, _)| findings).unwrap_or_default();
+    let info = case.info()?;
+    let scope = scope_as_kept(case)?;
+    let records = case.records()?;
+    let time = |at: crate::clock::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let runs = info.runs.iter().map(|run| RunFacts {
+        id: run.id,
+        kind: run.kind.as_str().to_owned(),
+        state: run.state.as_str().to_owned(),
+        started: time(run.started_at),
+        ended: run.ended_at.map(time).unwrap_or_default(),
+        hosts: run.counters.hosts,
+        hosts_total: run.hosts,
+        connections: run.counters.connections,
+        seed: run.seed.to_string(),
+    });
+    let facts = CaseFacts {
+        title: scope.title().to_owned(),
+        authority: scope.authority().to_owned(),
+        contact: scope.contact().unwrap_or_default().to_owned(),
+        page: scope.page().unwrap_or_default().to_owned(),
+        valid_from: time(scope.valid_from()),
+        valid_until: time(scope.valid_until()),
+        scope_sha256: scope.sha256().to_owned(),
+        scope_text: scope.text().to_owned(),
+        version: VERSION.to_owned(),
+        as_of: records.last().map(|record| time(record.at)).unwrap_or_default(),
+        hosts: info.hosts,
+        observations: info.observations,
+        facets: info.facets,
+        bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
+        runs: runs.collect(),
+    };
+    Ok(report::html(&facts, &info.seeds, &findings, &sights(case)?)?)
+}
+
+/// Writes the report to a file, for `demo`.
+pub(super) fn write_page(case: &Case, to: &Path) -> Result<(), Stop> {
+    let mut out = Output::open(Some(to))?;
+    out.write_all(page(case)?.as_bytes())?;
+    out.finish()?;
+    Ok(())
+}

@@ -1,1 +1,50 @@
-//! Stub.
+//! `find`: hosts by facet.
+
+use serde_json::{Value, json};
+
+use super::args::{Find, Format, Form};
+use super::exit::{Exit, Stop};
+use super::term::{Output, width};
+use crate::facet::show_bytes;
+use crate::report::Rows;
+use crate::store::{Case, StoreError};
+
+pub(super) fn run(args: &Find) -> Result<Exit, Stop> {
+    let case = Case::open_read_only(&args.case)?;
+    let mut rows = Rows::new(&["ip", "asn", "prefix", "first_seen", "last_seen", "matched"]);
+    let found = case.find::<StoreError>(&args.query, |host| {
+        let matched: Vec<String> = host
+            .matched
+            .iter()
+            .map(|(port, kind, value)| format!("{port} {kind}={}", show_bytes(value)))
+            .collect();
+        let time = |at: Option<crate::clock::Timestamp>| at.map_or(Value::Null, |at| json!(at.to_string()));
+        rows.push(vec![
+            json!(host.address.to_string()),
+            json!(host.asn),
+            json!(host.prefix.map(|prefix| prefix.to_string())),
+            time(host.first_seen),
+            time(host.last_seen),
+            json!(matched),
+        ]);
+        Ok(())
+    });
+    match found {
+        Err(error @ StoreError::Query(_)) => return Err(Stop::usage(error)),
+        other => other?,
+    }
+    write(&rows, args.form, None)?;
+    Ok(Exit::Done)
+}
+
+/// Writes rows in the form asked for.
+pub(super) fn write(rows: &Rows, form: Form, to: Option<&std::path::Path>) -> Result<(), Stop> {
+    let mut out = Output::open(to)?;
+    match form.format() {
+        Format::Table => rows.write_table(&mut out, width())?,
+        Format::Csv => rows.write_csv(&mut out)?,
+        Format::Jsonl => rows.write_jsonl(&mut out)?,
+    }
+    out.finish()?;
+    Ok(())
+}

@@ -1,1 +1,107 @@
-//! Stub.
+//! `import hosts`: what others observed.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::args::Import;
+use super::exit::{Exit, Stop};
+use super::term::Term;
+use super::{VERSION, actor};
+use crate::clock::{Clock, SystemClock};
+use crate::facet::{FlatError, FlatHosts};
+use crate::store::{Case, ImportSpec, StoreError};
+
+/// Remarks shown one by one; the rest are counted.
+const MOST_REMARKS: usize = 10;
+
+pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
+    let Import::Hosts { case: path, files } = import;
+    let mut case = Case::open(path)?;
+    let clock = SystemClock::new();
+    for file in files {
+        let source = file.display().to_string();
+        let input: Box<dyn BufRead> = if file.as_os_str() == "-" {
+            Box::new(BufReader::new(std::io::stdin()))
+        } else {
+            Box::new(BufReader::with_capacity(1 << 16, open(file)?))
+        };
+        let mut remarks = Remarks::default();
+        let spec = ImportSpec {
+            source: source.clone(),
+            format: "hosts".to_owned(),
+            actor: actor(),
+            at: clock.now(),
+            version: VERSION.to_owned(),
+        };
+        let hosts = FlatHosts::new(input).filter_map(|line| match line {
+            Ok(host) => {
+                host.notes.iter().for_each(|note| remarks.add(host.line, note));
+                Some(Ok(host.facts))
+            }
+            Err(error @ FlatError::Io { .. }) => Some(Err(Broken::File(error))),
+            Err(error) => {
+                remarks.lost += 1;
+                remarks.add(0, &error.to_string());
+                None
+            }
+        });
+        let counts = case.import_hosts(&spec, hosts).with_context(|| format!("nothing of {source} was taken in"))?;
+        remarks.tell(&source, term);
+        term.say(format!(
+            "run {}: {} hosts from {source}, {} of them new, {} facets",
+            counts.run, counts.hosts, counts.new_hosts, counts.facets
+        ));
+        if remarks.lost > 0 {
+            case.build_postings()?;
+            return Ok(Exit::Part);
+        }
+    }
+    case.build_postings()?;
+    Ok(Exit::Done)
+}
+
+fn open(file: &Path) -> anyhow::Result<File> {
+    File::open(file).with_context(|| format!("cannot read `{}`", file.display()))
+}
+
+/// Why an import ended.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    File(FlatError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What there is to say about a file's lines.
+#[derive(Default)]
+struct Remarks {
+    first: Vec<String>,
+    count: usize,
+    lost: usize,
+}
+
+impl Remarks {
+    fn add(&mut self, line: u64, text: &str) {
+        self.count += 1;
+        if self.first.len() < MOST_REMARKS {
+            let place = if line == 0 { String::new() } else { format!("line {line}: ") };
+            self.first.push(format!("{place}{}", crate::facet::escape_terminal(text)));
+        }
+    }
+
+    fn tell(&self, source: &str, term: &Term) {
+        for text in &self.first {
+            term.warn(format!("{source}: {text}"));
+        }
+        if self.count > self.first.len() {
+            term.warn(format!("{source}: {} remarks in all", self.count));
+        }
+        if self.lost > 0 {
+            term.warn(format!("{source}: {} lines gave no host", self.lost));
+        }
+    }
+}

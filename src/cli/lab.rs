@@ -1,1 +1,62 @@
-//! Stub.
+//! `lab`: the street alone.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::args::{Lab, LabArgs};
+use super::exit::{Exit, Stop};
+use super::term::{Output, Term};
+use crate::lab::{self, Ended, Layout, Plan};
+
+/// How long `down` waits for the street to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn run(verb: &Lab, term: &Term) -> Result<Exit, Stop> {
+    match verb {
+        Lab::Up(args) => up(args, term),
+        Lab::Down(args) => {
+            let was_up = lab::request_stop(&state(args), PATIENCE)?;
+            term.say(if was_up { "the street is down" } else { "no street was up" });
+            Ok(Exit::Done)
+        }
+        Lab::Truth(args) => {
+            let mut out = Output::open(None)?;
+            out.write_all(plan(args).truth_jsonl().as_bytes())?;
+            out.finish()?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn up(args: &LabArgs, term: &Term) -> Result<Exit, Stop> {
+    let plan = plan(args);
+    let ports = plan.layout.ports;
+    let ended = lab::run_until_stopped(&state(args), plan, |street| {
+        let plan = street.plan();
+        term.say(format!(
+            "{} hosts are up in {} (tls {}, http {}, ssh {}); Ctrl-C or `hostkin lab down` ends them",
+            plan.hosts.len(),
+            plan.layout.block(),
+            ports.tls,
+            ports.http,
+            ports.ssh
+        ));
+        if let Some(seed) = plan.good_seed() {
+            term.say(format!("a good seed: {seed} of \"{}\"", plan.first));
+        }
+    })?;
+    Ok(if ended == Ended::Asked { Exit::Done } else { Exit::Interrupted })
+}
+
+fn plan(args: &LabArgs) -> Plan {
+    Plan::new(args.seed, Layout::default())
+}
+
+/// Where a running street leaves word: one place for each account.
+fn state(args: &LabArgs) -> PathBuf {
+    args.state.clone().unwrap_or_else(|| {
+        let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        base.join(format!("hostkin-lab-{}", std::env::var("USER").unwrap_or_else(|_| "user".to_owned())))
+    })
+}
