@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use ipnet::IpNet;
 use serde::Serialize;
 
 use super::address::{AddressSet, Range, number, step};
 use super::limits::Limits;
-use super::overlay::Overlay;
+use super::overlay::{Overlay, Segment};
 use super::{Reach, Scope, special};
 use crate::clock::Timestamp;
 use crate::observation::Speech;
@@ -194,14 +195,14 @@ fn removed(scope: &Scope, written: AddressSet, reach: &Reach, left: &AddressSet)
 /// Neighbouring addresses with the same services.
 struct Piece {
     range: Range,
-    services: Vec<(Speech, u16)>,
+    services: Rc<[(Speech, u16)]>,
     /// To each address.
     connections: u128,
 }
 
 fn pieces(reach: &[Reach], most: Option<u64>, cost: &dyn Fn(Speech) -> u64) -> Vec<Piece> {
     let overlay = Overlay::new(reach.iter().map(|one| &one.addresses));
-    let known: Vec<(Vec<(Speech, u16)>, u128)> = overlay
+    let kinds: Vec<Rc<[(Speech, u16)]>> = overlay
         .combinations
         .iter()
         .map(|layers| {
@@ -209,23 +210,16 @@ fn pieces(reach: &[Reach], most: Option<u64>, cost: &dyn Fn(Speech) -> u64) -> V
             let mut services: Vec<(Speech, u16)> = here.flat_map(|one| one.services.iter().copied()).collect();
             services.sort_unstable();
             services.dedup();
-            let wanted: u128 = services.iter().map(|(speech, _)| u128::from(cost(*speech))).sum();
-            (services, most.map_or(wanted, |most| wanted.min(u128::from(most))))
+            services.into()
         })
         .collect();
-    let piece = |(range, (services, connections)): (Range, &(Vec<(Speech, u16)>, u128))| Piece {
-        range,
-        services: services.clone(),
-        connections: *connections,
+    let piece = |segment: &Segment| {
+        let services = Rc::clone(kinds.get(segment.combination)?);
+        let wanted: u128 = services.iter().map(|(speech, _)| u128::from(cost(*speech))).sum();
+        let connections = most.map_or(wanted, |most| wanted.min(u128::from(most)));
+        (!services.is_empty()).then_some(Piece { range: segment.range, services, connections })
     };
-    let with_services = |one: &super::overlay::Segment| Some((one.range, known.get(one.combination)?));
-    overlay
-        .segments
-        .iter()
-        .filter_map(with_services)
-        .filter(|(_, (services, _))| !services.is_empty())
-        .map(piece)
-        .collect()
+    overlay.segments.iter().filter_map(piece).collect()
 }
 
 fn totals(pieces: &[Piece]) -> Totals {

@@ -199,7 +199,7 @@ impl Scope {
             return Refusal::NotGranted { address };
         }
         let asked = |(kind, port): &(Speech, u16)| *port == to.port() && speech.is_none_or(|speech| speech == *kind);
-        if grants.iter().any(|grant| grant.services.iter().any(|service| asked(service))) {
+        if grants.iter().any(|grant| grant.services.iter().any(&asked)) {
             return Refusal::Narrowed { to };
         }
         let mut granted: Vec<(Speech, u16)> = grants.iter().flat_map(|grant| grant.services.clone()).collect();
@@ -329,9 +329,18 @@ fn open(reach: &[Reach]) -> BTreeMap<(Speech, u16), AddressSet> {
     ranges.into_iter().map(|(service, ranges)| (service, AddressSet::new(ranges))).collect()
 }
 
-/// A digest as lower-case hex.
+/// SHA-256 as lower-case hex.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes as lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 fn read_bounded(path: &Path) -> Result<String, ScopeError> {

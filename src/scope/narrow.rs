@@ -54,9 +54,13 @@ impl Scope {
                 return Err(ScopeError::Flag(FlagProblem::Rate(rate.to_string())));
             }
             match scope.limits.connections_per_second {
-                Some(permitted) if rate > permitted => notes.push(format!(
-                    "the scope permits {permitted} connections per second here; {rate} were asked for and {permitted} stay in force"
-                )),
+                Some(permitted) if rate > permitted => {
+                    let share = by.shards.filter(|shards| *shards > 1);
+                    let share = share.map_or_else(String::new, |shards| format!(" to one of {shards} shards"));
+                    notes.push(format!(
+                        "the scope permits {permitted} connections per second{share}; {rate} were asked for, and {permitted} stay in force"
+                    ));
+                }
                 _ => scope.limits.connections_per_second = Some(rate),
             }
         }

@@ -267,11 +267,12 @@ impl Stamp {
 /// The bytes, `None` when there are too many, and the stamp taken before they were read: a write in between shows as a
 /// changed stamp at the next look.
 fn read(path: &Path) -> io::Result<(Option<Vec<u8>>, Stamp)> {
-    let file = File::open(path)?;
-    let found = file.metadata()?;
-    if !found.is_file() {
+    // Asked by name first: opening a pipe would wait for its other end.
+    if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
+    let file = File::open(path)?;
+    let found = file.metadata()?;
     let mut bytes = Vec::new();
     file.take(LONGEST_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
     let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= LONGEST_FILE);

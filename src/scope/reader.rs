@@ -35,7 +35,7 @@ pub(super) struct Table<'a> {
     source: Source<'a>,
     name: &'static str,
     start: usize,
-    table: &'a DeTable<'a>,
+    values: &'a DeTable<'a>,
     keys: &'static [Key],
 }
 
@@ -54,7 +54,7 @@ impl<'a> Table<'a> {
         source: Source<'a>,
         name: &'static str,
         start: usize,
-        table: &'a DeTable<'a>,
+        values: &'a DeTable<'a>,
         keys: &'static [Key],
     ) -> Result<Self, ScopeError> {
         let unknown = |key: &&Spanned<_>| {
@@ -62,18 +62,18 @@ impl<'a> Table<'a> {
             keys.iter().all(|(known, _)| known != key.get_ref())
         };
         // The first in the file, not in the alphabet.
-        if let Some(key) = table.keys().filter(unknown).min_by_key(|key| key.span().start) {
+        if let Some(key) = values.keys().filter(unknown).min_by_key(|key| key.span().start) {
             let known: Vec<&str> = keys.iter().map(|(known, _)| *known).collect();
             let advice = advice(key.get_ref(), &known);
             return Err(
                 source.at(key.span().start, Problem::UnknownKey { key: shorten(key.get_ref()), table: name, advice })
             );
         }
-        Ok(Self { source, name, start, table, keys })
+        Ok(Self { source, name, start, values, keys })
     }
 
     fn get(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.table.get(key)
+        self.values.get(key)
     }
 
     fn key(&self, key: &str) -> Key {
@@ -168,7 +168,7 @@ impl<'a> Table<'a> {
         let written = match value.get_ref() {
             DeValue::Integer(whole) if whole.radix() == 10 => whole.to_string(),
             DeValue::Float(float) => float.as_str().to_owned(),
-            _ => return Err(self.wrong_type(key, value, "a number")),
+            _ => return Err(self.wrong_type(key, value, "a decimal number")),
         };
         Ok(Some(At { value: written, offset: value.span().start }))
     }

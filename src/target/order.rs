@@ -232,12 +232,12 @@ mod tests {
 
     fn assert_complete(seed: u64, hosts: u64) {
         let order = Order::new(seed, hosts, Shard::WHOLE);
-        let mut seen = vec![false; usize::try_from(hosts).unwrap()];
+        let mut met = vec![false; usize::try_from(hosts).unwrap()];
         for n in 0..order.len() {
             let position = order.position(n).unwrap();
-            assert!(!std::mem::replace(&mut seen[usize::try_from(position).unwrap()], true), "{position} twice");
+            assert!(!std::mem::replace(&mut met[usize::try_from(position).unwrap()], true), "{position} twice");
         }
-        assert!(seen.iter().all(|seen| *seen));
+        assert!(met.iter().all(|met| *met));
         assert_eq!(order.position(hosts), None);
     }
 
@@ -255,6 +255,8 @@ mod tests {
         let large = Order::new(42, 1 << 48, Shard::WHOLE);
         let ends = [0, 1, 2, (1 << 48) - 1].map(|n| large.position(n).unwrap());
         assert_eq!(ends, GOLDEN_LARGE);
+        let odd = Order::new(9, 3_000_017, Shard::WHOLE);
+        assert_eq!([0, 1, 2, 3_000_016].map(|n| odd.position(n).unwrap()), GOLDEN_ODD);
         assert_eq!(ends.map(|position| large.index_of(position).unwrap()), [0, 1, 2, (1 << 48) - 1]);
     }
 
@@ -334,6 +336,8 @@ mod tests {
         }
     }
 
-    const GOLDEN_TEN: [u64; 10] = [0; 10];
-    const GOLDEN_LARGE: [u64; 4] = [0; 4];
+    // Computed with a second, independent implementation of the description above.
+    const GOLDEN_TEN: [u64; 10] = [1, 9, 3, 4, 6, 5, 8, 7, 0, 2];
+    const GOLDEN_LARGE: [u64; 4] = [27_376_127_783_456, 172_668_688_518_664, 39_592_137_955_558, 20_934_748_123_263];
+    const GOLDEN_ODD: [u64; 4] = [612_328, 2_118_345, 451_277, 2_564_374];
 }

@@ -11,7 +11,7 @@ use super::line::TargetLine;
 use crate::observation::{Service, Speech};
 use crate::scope::address::{AddressSet, Range, number, step};
 use crate::scope::overlay::Overlay;
-use crate::scope::{Reach, Refusal, Scope};
+use crate::scope::{Reach, Refusal, Scope, hex};
 
 /// Most hosts of one scan: positions fit in 48 bits, as the places of a permutation and of a bitmap should.
 const MOST_HOSTS: u128 = 1 << 48;
@@ -181,7 +181,7 @@ impl Targets {
             let each = offers.get(*offer).map_or(0, Vec::len);
             services = services.saturating_add(range.count().saturating_mul(u128::try_from(each).unwrap_or(0)));
         }
-        let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&digest.finalize());
         Ok(Self { segments, offers, hosts: start, services, digest, left_out: Vec::new(), left_out_in_all: 0 })
     }
 
@@ -275,15 +275,10 @@ fn cut(large: &AddressSet, one: &AddressSet) -> AddressSet {
 
 /// Why nothing of a line is asked, told by its first address.
 fn why_not(scope: &Scope, target: &TargetLine) -> Refusal {
-    let address = target.network.network();
-    match target.port {
-        Some(port) => scope.why_not(SocketAddr::new(address, port), None),
-        None => {
-            // Any granted port will do to ask about: the address is what is wrong.
-            let port = scope.grants().iter().flat_map(|grant| &grant.services).map(|(_, port)| *port).next();
-            scope.why_not(SocketAddr::new(address, port.unwrap_or(0)), None)
-        }
-    }
+    // Without a port any granted one will do to ask about: then it is the address that is not granted.
+    let granted = || scope.grants().iter().flat_map(|grant| &grant.services).map(|(_, port)| *port).next();
+    let port = target.port.or_else(granted).unwrap_or(0);
+    scope.why_not(SocketAddr::new(target.network.network(), port), None)
 }
 
 /// Services as one line of the digest.
@@ -304,13 +299,14 @@ mod tests {
 
     /// Grants are (networks, ports), all within the lab's ranges.
     fn scope(grants: &[(&str, &str)], exclude: &str) -> Scope {
-        let mut text = "schema = \"hostkin/scope/1\"\ntitle = \"t\"\nauthority = \"a\"\nlab = true\n\
-            valid_from = 2026-01-01T00:00:00Z\nvalid_until = 2027-01-01T00:00:00Z\n"
-            .to_owned();
+        let head = "schema = \"hostkin/scope/1\"\ntitle = \"t\"\nauthority = \"a\"\nlab = true\n\
+            valid_from = 2026-01-01T00:00:00Z\nvalid_until = 2027-01-01T00:00:00Z";
+        let mut text = vec![head.to_owned()];
         for (networks, ports) in grants {
-            text += &format!("[[grant]]\nnetworks = [{networks}]\nports = {{ {ports} }}\n");
+            text.push(format!("[[grant]]\nnetworks = [{networks}]\nports = {{ {ports} }}"));
         }
-        text += &format!("[exclude]\nnetworks = [{exclude}]\n");
+        text.push(format!("[exclude]\nnetworks = [{exclude}]"));
+        let text = text.join("\n");
         Scope::parse(&text, Path::new("scope.toml"), None).unwrap()
     }
 
