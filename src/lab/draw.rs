@@ -3,7 +3,7 @@
 
 use ring::digest::{SHA256, digest};
 
-/// SplitMix64 (Steele, Lea and Flood 2014), started from a digest of seed and label. Not for secrets.
+/// `SplitMix64` (Steele, Lea and Flood 2014), started from a digest of seed and label. Not for secrets.
 #[derive(Clone, Debug)]
 pub(super) struct Draw(u64);
 

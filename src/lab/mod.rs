@@ -13,6 +13,7 @@ use ipnet::Ipv4Net;
 
 mod certificate;
 mod draw;
+mod host_key;
 mod names;
 mod pages;
 mod people;
@@ -21,6 +22,7 @@ mod serve;
 mod site;
 mod ssh;
 mod sshd;
+mod stacks;
 mod state;
 mod street;
 mod tls;

@@ -1,20 +1,15 @@
 //! The server's side of an SSH key exchange (RFC 4253, RFC 5656, RFC 8731), up to NEWKEYS and no further: nobody logs in.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ring::agreement::{self, ECDH_P256, ECDH_P384, EphemeralPrivateKey, UnparsedPublicKey, X25519};
 use ring::digest::{self, SHA256, SHA384};
 use ring::rand::{SecureRandom, SystemRandom};
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    Ed25519KeyPair, KeyPair as _,
-};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::LabError;
-use super::draw::material;
-use super::sshd::{HostKey, KeyKind, Lists, Sshd};
+use super::host_key::{Keys, Signer};
+use super::sshd::{Lists, Sshd};
 
 const DISCONNECT: u8 = 1;
 const KEXINIT: u8 = 20;
@@ -29,87 +24,6 @@ const LINES: usize = 8 * 1024;
 const PACKET: usize = 35_000;
 /// Most packets of one client.
 const PACKETS: usize = 16;
-
-/// Host keys, each label once.
-pub(super) struct Keys {
-    seed: u64,
-    made: HashMap<HostKey, Arc<Signer>>,
-}
-
-/// A host key that can sign.
-pub(super) struct Signer {
-    kind: KeyKind,
-    pair: Pair,
-    /// The public key as it goes over the wire.
-    blob: Vec<u8>,
-}
-
-enum Pair {
-    Ed25519(Ed25519KeyPair),
-    Ecdsa(EcdsaKeyPair),
-}
-
-impl Keys {
-    /// Keys of the street of `seed`.
-    pub(super) fn new(seed: u64) -> Self {
-        Self { seed, made: HashMap::new() }
-    }
-
-    fn get(&mut self, wanted: &HostKey) -> Result<Arc<Signer>, LabError> {
-        if let Some(known) = self.made.get(wanted) {
-            return Ok(Arc::clone(known));
-        }
-        let made = Arc::new(Signer::new(self.seed, wanted)?);
-        self.made.insert(wanted.clone(), Arc::clone(&made));
-        Ok(made)
-    }
-}
-
-impl Signer {
-    fn new(seed: u64, wanted: &HostKey) -> Result<Self, LabError> {
-        let mut blob = Vec::new();
-        put_string(&mut blob, wanted.kind.name().as_bytes());
-        let pair = match wanted.kind {
-            KeyKind::Ed25519 => {
-                let label = format!("host key {}", wanted.label);
-                let pair = Ed25519KeyPair::from_seed_unchecked(&material(seed, &label))
-                    .map_err(|_| LabError::Key("ssh-ed25519"))?;
-                put_string(&mut blob, pair.public_key().as_ref());
-                Pair::Ed25519(pair)
-            }
-            KeyKind::P256 => ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, "nistp256", &mut blob)?,
-            KeyKind::P384 => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING, "nistp384", &mut blob)?,
-        };
-        Ok(Self { kind: wanted.kind, pair, blob })
-    }
-
-    /// The signature over `message` as it goes over the wire.
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Broken> {
-        let mut out = Vec::new();
-        put_string(&mut out, self.kind.name().as_bytes());
-        match &self.pair {
-            Pair::Ed25519(pair) => put_string(&mut out, pair.sign(message).as_ref()),
-            Pair::Ecdsa(pair) => {
-                let fixed = pair.sign(&SystemRandom::new(), message).map_err(|_| Broken::Crypto)?;
-                let (r, s) = fixed.as_ref().split_at(fixed.as_ref().len() / 2);
-                let mut both = Vec::new();
-                put_mpint(&mut both, r);
-                put_mpint(&mut both, s);
-                put_string(&mut out, &both);
-            }
-        }
-        Ok(out)
-    }
-}
-
-fn ecdsa(algorithm: &'static EcdsaSigningAlgorithm, curve: &'static str, blob: &mut Vec<u8>) -> Result<Pair, LabError> {
-    let random = SystemRandom::new();
-    let secret = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| LabError::Key(curve))?;
-    let pair = EcdsaKeyPair::from_pkcs8(algorithm, secret.as_ref(), &random).map_err(|_| LabError::Key(curve))?;
-    put_string(blob, curve.as_bytes());
-    put_string(blob, pair.public_key().as_ref());
-    Ok(Pair::Ecdsa(pair))
-}
 
 /// One SSH server, ready to talk.
 pub(super) struct Server {
@@ -195,9 +109,9 @@ impl Server {
         let key = names(host_keys)
             .find_map(|name| self.keys.iter().find(|own| own.kind.name().as_bytes() == name))
             .map(Arc::clone)?;
-        let first_kex = self.lists.kex.first().map(|name| name.as_bytes());
-        let first_key = self.keys.first().map(|own| own.kind.name().as_bytes());
-        let guessed_right = names(kex).next() == first_kex && names(host_keys).next() == first_key;
+        let kex_guess = self.lists.kex.first().map(|name| name.as_bytes());
+        let own_first = self.keys.first().map(|own| own.kind.name().as_bytes());
+        let guessed_right = names(kex).next() == kex_guess && names(host_keys).next() == own_first;
         let skip_guess = rest.first() == Some(&1) && !guessed_right;
         let (curve, hash) = match chosen {
             b"curve25519-sha256" | b"curve25519-sha256@libssh.org" => (&X25519, &SHA256),
@@ -299,14 +213,15 @@ fn get_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
 }
 
-fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Bytes behind their four-byte length (RFC 4251 section 5).
+pub(super) fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(bytes);
 }
 
 /// A number of any size, never negative: no leading zeros, but one where the top bit is set (RFC 4251 section 5).
-fn put_mpint(out: &mut Vec<u8>, number: &[u8]) {
+pub(super) fn put_mpint(out: &mut Vec<u8>, number: &[u8]) {
     let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
     let mut body = number.get(start..).unwrap_or_default().to_vec();
     if body.first().is_some_and(|byte| byte & 0x80 != 0) {
@@ -339,13 +254,5 @@ mod tests {
         assert_eq!(mpint(&[0, 0]), [0, 0, 0, 0]);
         assert_eq!(mpint(&[0, 0x80]), [0, 0, 0, 2, 0, 0x80]);
         assert_eq!(mpint(&[0x09, 0xa3]), [0, 0, 0, 2, 0x09, 0xa3]);
-    }
-
-    #[test]
-    fn an_ed25519_host_key_is_the_same_in_every_run_of_a_seed() {
-        let key = HostKey { kind: KeyKind::Ed25519, label: "image".to_owned() };
-        let blob = |seed| Keys::new(seed).get(&key).unwrap().blob.clone();
-        assert_eq!(blob(1), blob(1));
-        assert_ne!(blob(1), blob(2));
     }
 }

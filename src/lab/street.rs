@@ -11,9 +11,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::LabError;
 use super::certificate::Mint;
+use super::host_key::Keys;
 use super::plan::{Offer, Plan, Speaks};
 use super::serve::{Ready, Voice};
-use super::ssh::{Keys, Server};
+use super::ssh::Server;
 use super::truth::TruthRow;
 use crate::clock::{Clock, SystemClock};
 

@@ -1,9 +1,9 @@
 //! The street: the same plan for the same seed, honest truth, and servers that speak as they say.
 //!
-//! Every test takes a block of its own, so that streets of tests that run together do not meet.
+//! Every test takes a block of its own, so that a street of another test binary is never met; within this one they come up
+//! one after the other, since each holds some three hundred descriptors.
 #![expect(
     clippy::disallowed_methods,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hostkin::lab::{
@@ -35,6 +35,12 @@ fn layout(second: u8) -> Layout {
 
 fn of_role<'a>(plan: &'a Plan, role: &str) -> Vec<&'a Host> {
     plan.hosts.iter().filter(|host| host.role == role).collect()
+}
+
+/// Holds the only place for a street.
+fn alone() -> MutexGuard<'static, ()> {
+    static PLACE: Mutex<()> = Mutex::new(());
+    PLACE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn dial(address: IpAddr, port: u16) -> TcpStream {
@@ -165,6 +171,7 @@ fn a_block_that_is_not_the_labs_is_refused() {
 
 #[test]
 fn a_street_comes_up_fast_goes_down_and_comes_up_again() {
+    let _alone = alone();
     let plan = Plan::new(2, layout(101));
     let seed = plan.good_seed().unwrap();
     for _ in 0..2 {
@@ -180,6 +187,7 @@ fn a_street_comes_up_fast_goes_down_and_comes_up_again() {
 
 #[test]
 fn a_second_street_on_the_same_ground_says_which_port_is_taken() {
+    let _alone = alone();
     let plan = Plan::new(2, layout(102));
     let street = Street::up(plan.clone()).unwrap();
     let error = Street::up(plan).unwrap_err();
@@ -192,6 +200,7 @@ fn a_second_street_on_the_same_ground_says_which_port_is_taken() {
 fn a_street_in_the_foreground_ends_when_asked_and_leaves_no_file() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().join("state");
+    let _alone = alone();
     let plan = Plan::new(3, layout(103));
     let seed = plan.good_seed().unwrap();
     let (up, is_up) = std::sync::mpsc::channel();
@@ -225,6 +234,7 @@ fn a_state_file_of_a_process_that_died_is_not_believed() {
 #[test]
 fn every_https_host_shakes_hands_and_gives_its_page() {
     let plan = Plan::new(4, layout(105));
+    let _alone = alone();
     let _street = Street::up(plan.clone()).unwrap();
     let mut leaves: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
     let mut versions = BTreeSet::new();
@@ -253,6 +263,7 @@ fn every_https_host_shakes_hands_and_gives_its_page() {
 #[test]
 fn the_first_providers_nodes_send_a_leaf_of_its_own_authority_with_the_intermediate() {
     let plan = Plan::new(4, layout(106));
+    let _alone = alone();
     let _street = Street::up(plan.clone()).unwrap();
     let (chain, _, _) = https(plan.good_seed().unwrap(), 8443, true);
     assert_eq!(chain.len(), 2);
@@ -266,6 +277,7 @@ fn the_first_providers_nodes_send_a_leaf_of_its_own_authority_with_the_intermedi
 #[test]
 fn every_ssh_host_proves_its_keys_and_those_with_one_label_hold_one_key() {
     let plan = Plan::new(4, layout(107));
+    let _alone = alone();
     let _street = Street::up(plan.clone()).unwrap();
     let mut blobs: BTreeMap<_, BTreeSet<Vec<u8>>> = BTreeMap::new();
     for host in &plan.hosts {
@@ -288,6 +300,7 @@ fn every_ssh_host_proves_its_keys_and_those_with_one_label_hold_one_key() {
 #[test]
 fn a_client_without_a_common_algorithm_is_told_so() {
     let plan = Plan::new(4, layout(108));
+    let _alone = alone();
     let _street = Street::up(plan.clone()).unwrap();
     let mut stream = dial(plan.good_seed().unwrap(), 2222);
     read_line(&mut stream);
@@ -300,6 +313,7 @@ fn a_client_without_a_common_algorithm_is_told_so() {
 #[test]
 fn odd_hosts_are_odd_in_the_way_they_should_be() {
     let plan = Plan::new(4, layout(109));
+    let _alone = alone();
     let _street = Street::up(plan.clone()).unwrap();
     let at = |role: &str| IpAddr::from(of_role(&plan, role)[0].address);
     let all = |mut stream: TcpStream| {
@@ -351,6 +365,7 @@ fn odd_hosts_are_odd_in_the_way_they_should_be() {
 #[test]
 fn a_panel_shows_the_same_icon_wherever_it_runs() {
     let plan = Plan::new(4, layout(110));
+    let _alone = alone();
     let _street = Street::up(plan.clone()).unwrap();
     let icon = |address: IpAddr| {
         let mut session = session(address, 8443);

@@ -3,7 +3,7 @@
 
 use super::super::certificate::{CertKey, Certificate, Issuer, Part};
 use super::super::plan::{Odd, SeedRank, Speaks};
-use super::super::{pages, site, sshd, tls};
+use super::super::{pages, sshd, stacks, tls};
 use super::{HostKey, KeyKind, Newcomer, Town, keys, public_certificate};
 
 /// The first image's baked key.
@@ -43,8 +43,8 @@ pub(super) fn settle_first(town: &mut Town) {
         let host = first(town, "kit", place, habits).note("a shop whose owner also rents from the other provider");
         let own = if shared_key { keys(&[KeyKind::Ed25519], IMAGE_ONE) } else { host.own_keys() };
         let host = host.ssh(town, sshd::DEBIAN_12, &sshd::FIRST, own);
-        let host = host.http(town, &site::FIRST, pages::moved(301, &format!("https://{}/", town.names.shop.domain)));
-        let host = host.https(town, &tls::FIRST, shop_certificate(town), &site::FIRST, pages::shop(&town.names.shop));
+        let host = host.http(town, &stacks::FIRST, pages::moved(301, &format!("https://{}/", town.names.shop.domain)));
+        let host = host.https(town, &tls::FIRST, shop_certificate(town), &stacks::FIRST, pages::shop(&town.names.shop));
         town.add(host);
     }
     let host = first(town, "one-habit", 2, &["sshd"]).note("rebuilt by its customer; only the sshd settings are left");
@@ -76,8 +76,8 @@ fn settle_first_tenants(town: &mut Town) {
     let page = pages::own(town.seed, &host.label);
     let host = host
         .ssh(town, sshd::DEBIAN_12, &sshd::FIRST, one())
-        .http(town, &site::FIRST, pages::moved(301, "/home"))
-        .https(town, &tls::FIRST, certificate, &site::FIRST, page);
+        .http(town, &stacks::FIRST, pages::moved(301, "/home"))
+        .https(town, &tls::FIRST, certificate, &stacks::FIRST, page);
     town.add(host);
 
     let host = first(town, "tenant", 1, &["key", "sshd"]).note("own web server; key and sshd settings are the image's");
@@ -90,19 +90,19 @@ fn settle_first_tenants(town: &mut Town) {
     let certificate = first_certificate(town, &host);
     let host = host
         .ssh(town, sshd::DROPBEAR, &sshd::SMALL, own)
-        .http(town, &site::FIRST, pages::moved(301, "/panel"))
-        .https(town, &tls::FIRST, certificate, &site::FIRST, pages::panel(&town.names.panel));
+        .http(town, &stacks::FIRST, pages::moved(301, "/panel"))
+        .https(town, &tls::FIRST, certificate, &stacks::FIRST, pages::panel(&town.names.panel));
     town.add(host);
 
     let host = first(town, "tenant", 3, &["web", "cert"]).note("stock sshd; proxy and certificate are the provider's");
     let own = host.own_keys();
     let certificate = first_certificate(town, &host);
     let page = pages::own(town.seed, &host.label);
-    let host = host.ssh(town, sshd::DEBIAN_12, &sshd::STOCK, own).http(town, &site::FIRST, page.clone()).https(
+    let host = host.ssh(town, sshd::DEBIAN_12, &sshd::STOCK, own).http(town, &stacks::FIRST, page.clone()).https(
         town,
         &tls::FIRST,
         certificate,
-        &site::FIRST,
+        &stacks::FIRST,
         page,
     );
     town.add(host);
@@ -111,24 +111,21 @@ fn settle_first_tenants(town: &mut Town) {
     let own = host.own_keys();
     let certificate = first_certificate(town, &host);
     let page = pages::own(town.seed, &host.label);
-    let host = host.ssh(town, sshd::DEBIAN_12, &sshd::FIRST, own).http(town, &site::STOCK_APACHE, page.clone()).https(
-        town,
-        &tls::STOCK,
-        certificate,
-        &site::STOCK_APACHE,
-        page,
-    );
+    let host = host
+        .ssh(town, sshd::DEBIAN_12, &sshd::FIRST, own)
+        .http(town, &stacks::STOCK_APACHE, page.clone())
+        .https(town, &tls::STOCK, certificate, &stacks::STOCK_APACHE, page);
     town.add(host);
 
     let host =
         first(town, "tenant", 1, &["web", "cert"]).note("SSH is closed; proxy and certificate are the provider's");
     let certificate = first_certificate(town, &host);
     let page = pages::own(town.seed, &host.label);
-    let host = host.http(town, &site::FIRST, pages::moved(301, "/app")).https(
+    let host = host.http(town, &stacks::FIRST, pages::moved(301, "/app")).https(
         town,
         &tls::FIRST,
         certificate,
-        &site::FIRST,
+        &stacks::FIRST,
         page,
     );
     town.add(host);
@@ -152,11 +149,11 @@ pub(super) fn settle_second(town: &mut Town) {
         let own = if baked { keys(&[KeyKind::Ed25519], POOL) } else { host.own_keys() };
         let certificate = second_certificate(town, &host);
         let page = pages::placeholder(&town.names.second);
-        let host = host.ssh(town, sshd::UBUNTU_22, &sshd::SECOND, own).http(town, &site::SECOND, page.clone()).https(
+        let host = host.ssh(town, sshd::UBUNTU_22, &sshd::SECOND, own).http(town, &stacks::SECOND, page.clone()).https(
             town,
             &tls::SECOND,
             certificate,
-            &site::SECOND,
+            &stacks::SECOND,
             page,
         );
         town.add(host);
@@ -169,8 +166,13 @@ pub(super) fn settle_second(town: &mut Town) {
     let own = host.own_keys();
     let certificate = second_certificate(town, &host);
     let page = pages::own(town.seed, &host.label);
-    let host =
-        host.ssh(town, sshd::UBUNTU_22, &sshd::STOCK, own).https(town, &tls::SECOND, certificate, &site::SECOND, page);
+    let host = host.ssh(town, sshd::UBUNTU_22, &sshd::STOCK, own).https(
+        town,
+        &tls::SECOND,
+        certificate,
+        &stacks::SECOND,
+        page,
+    );
     town.add(host);
     for place in 1..3 {
         let host =
@@ -180,7 +182,7 @@ pub(super) fn settle_second(town: &mut Town) {
             town,
             &tls::SECOND,
             shop_certificate(town),
-            &site::SECOND,
+            &stacks::SECOND,
             pages::shop(&town.names.shop),
         );
         town.add(host);
@@ -210,8 +212,8 @@ fn add_untouched(town: &mut Town, host: Newcomer, keys: Vec<HostKey>) {
     let page = pages::placeholder(&town.names.first);
     let host = host
         .ssh(town, sshd::DEBIAN_12, &sshd::FIRST, keys)
-        .http(town, &site::FIRST, pages::moved(301, "/ready"))
-        .https(town, &tls::FIRST, certificate, &site::FIRST, page);
+        .http(town, &stacks::FIRST, pages::moved(301, "/ready"))
+        .https(town, &tls::FIRST, certificate, &stacks::FIRST, page);
     town.add(host);
 }
 
@@ -219,7 +221,13 @@ fn add_untouched(town: &mut Town, host: Newcomer, keys: Vec<HostKey>) {
 fn with_own_web(town: &Town, host: Newcomer) -> Newcomer {
     let certificate = host.public_certificate(town);
     let page = pages::own(town.seed, &host.label);
-    host.http(town, &site::STOCK_NGINX, page.clone()).https(town, &tls::STOCK, certificate, &site::STOCK_NGINX, page)
+    host.http(town, &stacks::STOCK_NGINX, page.clone()).https(
+        town,
+        &tls::STOCK,
+        certificate,
+        &stacks::STOCK_NGINX,
+        page,
+    )
 }
 
 /// A node certificate of the first provider's private authority: numbered name, the address, 397 days from three in the

@@ -3,7 +3,7 @@
 use super::super::plan::{Odd, Pace, Speaks};
 use super::super::site::Site;
 use super::super::sshd::Sshd;
-use super::super::{pages, site, sshd, tls};
+use super::super::{pages, sshd, stacks, tls};
 use super::{Newcomer, Town};
 
 /// Everybody.
@@ -39,13 +39,10 @@ pub(super) fn settle(town: &mut Town) {
         let own = host.own_keys();
         let certificate = host.default_certificate();
         let page = pages::welcome("nginx");
-        let host = host.ssh(town, sshd::HONEYPOT, &sshd::BAIT, own).http(town, &site::STOCK_NGINX, page.clone()).https(
-            town,
-            &tls::STOCK,
-            certificate,
-            &site::STOCK_NGINX,
-            page,
-        );
+        let host = host
+            .ssh(town, sshd::HONEYPOT, &sshd::BAIT, own)
+            .http(town, &stacks::STOCK_NGINX, page.clone())
+            .https(town, &tls::STOCK, certificate, &stacks::STOCK_NGINX, page);
         town.add(host);
     }
 }
@@ -55,7 +52,7 @@ fn settle_confused(town: &mut Town) {
     let ports = town.layout.ports;
     let host = town.newcomer("http-on-tls", 3).note("speaks clear HTTP on its TLS port");
     let page = pages::own(town.seed, &host.label);
-    let site = Site { stack: &site::STOCK_APACHE, page };
+    let site = Site { stack: &stacks::STOCK_APACHE, page };
     let host = host.offer(ports.tls, Speaks::Http(site.clone())).offer(ports.http, Speaks::Http(site));
     town.add(host);
     let host = town.newcomer("wrong-protocol", 4).note("a mail server on the SSH port, SSH on the web port");
@@ -82,11 +79,11 @@ fn stock(town: &Town, host: Newcomer) -> Newcomer {
     let own = host.own_keys();
     let certificate = host.public_certificate(town);
     let page = pages::own(town.seed, &host.label);
-    host.ssh(town, sshd::DEBIAN_12, &sshd::STOCK, own).http(town, &site::STOCK_NGINX, page.clone()).https(
+    host.ssh(town, sshd::DEBIAN_12, &sshd::STOCK, own).http(town, &stacks::STOCK_NGINX, page.clone()).https(
         town,
         &tls::STOCK,
         certificate,
-        &site::STOCK_NGINX,
+        &stacks::STOCK_NGINX,
         page,
     )
 }

@@ -6,7 +6,7 @@ use super::super::certificate::{CertKey, Certificate, Issuer, Part};
 use super::super::site::{Page, Stack};
 use super::super::sshd::Lists;
 use super::super::tls::Manners;
-use super::super::{pages, site, sshd, tls};
+use super::super::{pages, sshd, stacks, tls};
 use super::{KeyKind, Newcomer, Town, keys, public_certificate};
 
 /// Stock SSH servers.
@@ -19,11 +19,11 @@ const SSHDS: [(&str, &Lists); 5] = [
 ];
 /// Stock web servers, with the name their welcome page gives.
 const STACKS: [(&Stack, &str); 5] = [
-    (&site::STOCK_NGINX, "nginx"),
-    (&site::STOCK_APACHE, "Apache"),
-    (&site::QUIET_NGINX, "nginx"),
-    (&site::STOCK_LIGHT, "lighttpd"),
-    (&site::STOCK_NGINX_OLD, "nginx"),
+    (&stacks::STOCK_NGINX, "nginx"),
+    (&stacks::STOCK_APACHE, "Apache"),
+    (&stacks::QUIET_NGINX, "nginx"),
+    (&stacks::STOCK_LIGHT, "lighttpd"),
+    (&stacks::STOCK_NGINX_OLD, "nginx"),
 ];
 /// Stock TLS settings.
 const MANNERS: [&Manners; 4] = [&tls::STOCK, &tls::STOCK_H2, &tls::STOCK_PLAIN, &tls::ONLY_12];
@@ -46,8 +46,8 @@ pub(super) fn settle(town: &mut Town) {
     let certificate = host.public_certificate(town);
     let host = host
         .ssh(town, sshd::DEBIAN_11, &sshd::STOCK_OLD, own)
-        .http(town, &site::QUIET_NGINX, page.clone())
-        .https(town, &tls::STOCK, certificate, &site::QUIET_NGINX, page);
+        .http(town, &stacks::QUIET_NGINX, page.clone())
+        .https(town, &tls::STOCK, certificate, &stacks::QUIET_NGINX, page);
     town.add(host);
     for number in 0..16 {
         let host = town.control("control", number).note("control sample: hosting that nobody suspects");
@@ -58,7 +58,7 @@ pub(super) fn settle(town: &mut Town) {
 /// A machine on stock software; `number` chooses which.
 fn add_stock(town: &mut Town, host: Newcomer, number: usize) {
     let (banner, lists) = SSHDS.get(number % SSHDS.len()).copied().unwrap_or((sshd::DEBIAN_12, &sshd::STOCK));
-    let (stack, program) = STACKS.get((number / 2) % STACKS.len()).copied().unwrap_or((&site::STOCK_NGINX, "nginx"));
+    let (stack, program) = STACKS.get((number / 2) % STACKS.len()).copied().unwrap_or((&stacks::STOCK_NGINX, "nginx"));
     let manners = MANNERS.get((number / 3) % MANNERS.len()).copied().unwrap_or(&tls::STOCK);
     let page = match number % 4 {
         0 => pages::welcome(program),
@@ -83,8 +83,8 @@ fn settle_coincidences(town: &mut Town) {
         let page = pages::own(town.seed, &host.label);
         let host = host
             .ssh(town, sshd::DEBIAN_12, &sshd::STOCK, own)
-            .http(town, &site::STOCK_NGINX, page.clone())
-            .https(town, &tls::FIRST, certificate, &site::STOCK_NGINX, page);
+            .http(town, &stacks::STOCK_NGINX, page.clone())
+            .https(town, &tls::FIRST, certificate, &stacks::STOCK_NGINX, page);
         town.add(host);
     }
     for quarter in 2..4 {
@@ -97,7 +97,7 @@ fn settle_coincidences(town: &mut Town) {
             town,
             &tls::STOCK_PLAIN,
             certificate,
-            &site::STOCK_LIGHT,
+            &stacks::STOCK_LIGHT,
             page,
         );
         town.add(host);
@@ -122,14 +122,14 @@ fn settle_specialists(town: &mut Town) {
         let page = pages::own(town.seed, &host.label);
         let host = host
             .ssh(town, sshd::DEBIAN_12, &sshd::STOCK, own)
-            .http(town, &site::STOCK_NGINX, pages::moved(302, "/start"))
-            .https(town, manners, certificate, &site::STOCK_NGINX, page);
+            .http(town, &stacks::STOCK_NGINX, pages::moved(302, "/start"))
+            .https(town, manners, certificate, &stacks::STOCK_NGINX, page);
         town.add(host);
     }
     let host = town.newcomer("special", 0).note("a script somebody left running, beside stock SSH");
     let own = host.own_keys();
     let page = pages::own(town.seed, &host.label);
-    let host = host.ssh(town, sshd::BARE_8, &sshd::STOCK_POLICY, own).http(town, &site::SCRIPT, page);
+    let host = host.ssh(town, sshd::BARE_8, &sshd::STOCK_POLICY, own).http(town, &stacks::SCRIPT, page);
     town.add(host);
 }
 
@@ -146,8 +146,8 @@ fn settle_edge(town: &mut Town) {
         let host = town.newcomer("cdn", quarter).of(&provider, &["web", "cert"]);
         let host = host
             .note("an edge of a content delivery network: many customers, one certificate")
-            .http(town, &site::EDGE, page.clone())
-            .https(town, &tls::EDGE, certificate, &site::EDGE, page);
+            .http(town, &stacks::EDGE, page.clone())
+            .https(town, &tls::EDGE, certificate, &stacks::EDGE, page);
         town.add(host);
     }
 }
@@ -157,7 +157,7 @@ fn settle_clones(town: &mut Town) {
     for number in 0..6 {
         let host = town.newcomer("clone", number).note("shares its SSH host key with every copy of a public image");
         let (banner, lists) = SSHDS.get(number % 3).copied().unwrap_or((sshd::DEBIAN_12, &sshd::STOCK));
-        let (stack, _) = STACKS.get(number % STACKS.len()).copied().unwrap_or((&site::STOCK_NGINX, "nginx"));
+        let (stack, _) = STACKS.get(number % STACKS.len()).copied().unwrap_or((&stacks::STOCK_NGINX, "nginx"));
         let manners = MANNERS.get(number % MANNERS.len()).copied().unwrap_or(&tls::STOCK);
         let certificate = if number % 2 == 0 { host.public_certificate(town) } else { host.default_certificate() };
         let page = pages::own(town.seed, &host.label);
@@ -189,7 +189,7 @@ fn settle_panels(town: &mut Town) {
             town,
             &tls::PANEL,
             certificate,
-            &site::PANEL,
+            &stacks::PANEL,
             pages::panel(&town.names.panel),
         );
         town.add(host);
@@ -207,8 +207,8 @@ fn settle_fleet(town: &mut Town) {
         let host = host
             .note("a lawful company's fleet: one hand, but no provider's")
             .ssh(town, sshd::BARE_8, &sshd::FLEET, own)
-            .http(town, &site::FLEET, pages::moved(301, &format!("https://{}/", fleet.domain)))
-            .https(town, &tls::FLEET, certificate, &site::FLEET, pages::own(town.seed, "fleet"));
+            .http(town, &stacks::FLEET, pages::moved(301, &format!("https://{}/", fleet.domain)))
+            .https(town, &tls::FLEET, certificate, &stacks::FLEET, pages::own(town.seed, "fleet"));
         town.add(host);
     }
 }
