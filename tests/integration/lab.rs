@@ -2,13 +2,6 @@
 //!
 //! Every test takes a block of its own, so that a street of another test binary is never met; within this one they come up
 //! one after the other, since each holds some three hundred descriptors.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test is a client, and fails by panicking"
-)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Write};
