@@ -16,5 +16,6 @@ mod dependencies;
 mod golden_http;
 mod golden_jarm;
 mod golden_x509;
+mod lab;
 mod layering;
 mod protocols;
