@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use crate::clock::Timestamp;
 
@@ -183,7 +183,7 @@ fn connect(path: &Path, access: Access) -> Result<Connection> {
     };
     // The first statement reads the first page: here a file that is no database at all shows itself.
     let application: i64 = match connection.pragma_query_value(None, "application_id", |row| row.get(0)) {
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => return Err(not_a_case()),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => return Err(not_a_case()),
         other => other?,
     };
     if application != schema::APPLICATION_ID {
@@ -207,8 +207,8 @@ fn open_for_reading(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     let probe: rusqlite::Result<i64> = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
-    let cannot_open =
-        matches!(&probe, Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen));
+    let code = probe.err().and_then(|error| error.sqlite_error_code());
+    let cannot_open = matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly));
     let log_is_empty = fs::metadata(beside(path, "-wal")).map_or(true, |log| log.len() == 0);
     if !(cannot_open && log_is_empty) {
         return Ok(connection);

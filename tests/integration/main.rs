@@ -19,3 +19,5 @@ mod golden_x509;
 mod lab;
 mod layering;
 mod protocols;
+mod scope;
+mod store;
