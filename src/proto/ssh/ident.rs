@@ -10,6 +10,12 @@ pub(super) const MAX_LINES: usize = 50;
 /// Most bytes looked through for the identification.
 pub(super) const MAX_BYTES: usize = 8192;
 
+/// What sshd says in place of its identification when it turns a connection away, and what that means.
+const TURNED_AWAY: &[(&[u8], &str)] = &[
+    (b"Exceeded MaxStartups", "turned away: too many connections at once"),
+    (b"Not allowed at this time", "turned away: penalised for earlier connections"),
+];
+
 /// What the first bytes of a server are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ident<'a> {
@@ -48,6 +54,11 @@ impl<'a> Ident<'a> {
 /// True when the line promises protocol version 2: `SSH-2.0-`, or `SSH-1.99-` of a server that speaks both.
 pub(super) fn speaks_version_2(line: &[u8]) -> bool {
     line.starts_with(b"SSH-2.") || line.starts_with(b"SSH-1.99-")
+}
+
+/// What it means, when a server said that it turns the connection away.
+pub(super) fn turned_away(heard: &[u8]) -> Option<&'static str> {
+    TURNED_AWAY.iter().find(|(line, _)| heard.starts_with(line)).map(|(_, words)| *words)
 }
 
 #[cfg(test)]

@@ -1,17 +1,11 @@
 //! From recorded connections to outcome and facets, and which connections are still worth making.
 
 use super::algorithm::KeyType;
-use super::ident::{Ident, speaks_version_2};
+use super::ident::{Ident, speaks_version_2, turned_away};
 use super::transcript::{Transcript, end_words};
 use crate::facet::{Facet, FacetKind};
 use crate::observation::{Capture, CutShort, End, Exchange, Outcome, Step};
 use crate::proto::Reading;
-
-/// What sshd says in place of its identification when it turns a connection away, and what that means.
-const TURNED_AWAY: &[(&[u8], &str)] = &[
-    (b"Exceeded MaxStartups", "turned away: too many connections at once"),
-    (b"Not allowed at this time", "turned away: penalised for earlier connections"),
-];
 
 /// Reads all connections of one probe: banner, algorithm lists, host keys, and keys that could not be had.
 #[must_use]
@@ -66,10 +60,6 @@ pub fn is_settled(exchange: &Exchange) -> bool {
 
 fn transcripts(exchanges: &[Exchange]) -> impl Iterator<Item = Transcript<'_>> {
     exchanges.iter().filter(|one| matches!(one.step, Step::Kex(_))).map(Transcript::of)
-}
-
-fn turned_away(heard: &[u8]) -> Option<&'static str> {
-    TURNED_AWAY.iter().find(|(line, _)| heard.starts_with(line)).map(|(_, words)| *words)
 }
 
 /// Connections of one server may differ, behind a load balancer: every distinct value is a facet.

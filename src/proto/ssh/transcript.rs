@@ -5,7 +5,7 @@ use ring::digest;
 
 use super::algorithm::{blob_type, key_types};
 use super::hostkey::HostKey;
-use super::ident::{Ident, speaks_version_2};
+use super::ident::{Ident, speaks_version_2, turned_away};
 use super::kexinit::{Choice, KexInit};
 use super::method::Family;
 use super::packet::{self, number};
@@ -147,6 +147,9 @@ impl<'a> Transcript<'a> {
         if let Some(reply) = self.talk.reply {
             let known = HostKey::parse(reply.host_key).is_some();
             return if known { "another type of key was shown" } else { "host key malformed" }.to_owned();
+        }
+        if let Some(words) = turned_away(self.heard()) {
+            return words.to_owned();
         }
         match self.exchange.end {
             End::Done => self.why_done().to_owned(),
