@@ -15,7 +15,8 @@ struct Server {
     lines_before_banner: Vec<String>,
     kexinit_payload: Option<String>,
     lists: Option<Vec<String>>,
-    hassh_server: Option<String>,
+    #[serde(rename = "hassh_server")]
+    hassh: Option<String>,
     host_keys: Vec<Key>,
     ssh_keygen_lf: Vec<String>,
 }
@@ -139,7 +140,7 @@ fn banner_and_hashes_of_every_recorded_server_are_right() {
         assert_eq!(texts(&reading, FacetKind::SshBanner), server.banner.iter().cloned().collect::<Vec<_>>(), "{id}");
         assert_eq!(
             texts(&reading, FacetKind::SshHasshServer),
-            server.hassh_server.iter().cloned().collect::<Vec<_>>(),
+            server.hassh.iter().cloned().collect::<Vec<_>>(),
             "{id}"
         );
         let lists = ssh::kexinit(&heard)
@@ -210,15 +211,15 @@ fn every_key_of_a_recorded_exchange_is_proven_and_the_one_in_the_key_file() {
 #[test]
 fn a_recorded_exchange_with_one_bit_changed_proves_nothing() {
     for (case, capture) in recorded() {
-        let changes: [fn(&mut Exchange); 3] = [
+        let flips: [fn(&mut Exchange); 3] = [
             |one| one.sent[40] ^= 1,
             |one| one.secret.iter_mut().for_each(|secret| secret[5] ^= 1),
             |one| one.heard[60] ^= 1,
         ];
-        for (which, change) in changes.into_iter().enumerate() {
+        for (which, flip) in flips.into_iter().enumerate() {
             let mut changed = capture.clone();
             let finished = changed.exchanges.iter_mut().filter(|one| one.secret.is_some());
-            finished.for_each(change);
+            finished.for_each(flip);
             let (_, proven) = keys(&ssh::read(&changed));
             assert!(proven.iter().all(|proven| !*proven), "{} {which}", case.case);
         }

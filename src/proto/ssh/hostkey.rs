@@ -172,7 +172,9 @@ mod tests {
 
     fn blob(strings: &[&[u8]]) -> Vec<u8> {
         let mut out = Vec::new();
-        strings.iter().for_each(|one| put_string(&mut out, one));
+        for one in strings {
+            put_string(&mut out, one);
+        }
         out
     }
 

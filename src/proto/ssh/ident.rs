@@ -31,23 +31,19 @@ impl<'a> Ident<'a> {
     /// Looks for the identification line at the start of what a server said.
     pub(super) fn find(heard: &'a [u8]) -> Self {
         let within = heard.get(..MAX_BYTES).unwrap_or(heard);
-        let mut end = 0;
-        for (lines, line) in within.split_inclusive(|byte| *byte == b'\n').take(MAX_LINES).enumerate() {
+        let full = heard.len() >= MAX_BYTES;
+        let (mut lines, mut end) = (0, 0);
+        for line in within.split_inclusive(|byte| *byte == b'\n').take(MAX_LINES) {
             let Some(text) = line.strip_suffix(b"\n") else {
-                let full = heard.len() >= MAX_BYTES;
                 return if full { Self::Never } else { Self::Unfinished { lines, begun: line.starts_with(b"SSH-") } };
             };
             end += line.len();
             if text.starts_with(b"SSH-") {
                 return Self::Found { line: text.strip_suffix(b"\r").unwrap_or(text), end };
             }
+            lines += 1;
         }
-        let lines = within.iter().filter(|byte| **byte == b'\n').count();
-        if lines >= MAX_LINES || heard.len() >= MAX_BYTES {
-            Self::Never
-        } else {
-            Self::Unfinished { lines, begun: false }
-        }
+        if full || lines == MAX_LINES { Self::Never } else { Self::Unfinished { lines, begun: false } }
     }
 }
 

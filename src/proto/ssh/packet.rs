@@ -25,8 +25,11 @@ pub(super) mod number {
 /// Bounds of `packet_length` accepted from a peer (RFC 4253 6.1: 35000 must be handled; 12 is the least with a payload).
 const LENGTHS: std::ops::RangeInclusive<u32> = 12..=35_000;
 
+/// A payload, and the bytes after its packet.
+type Taken<'a> = (&'a [u8], &'a [u8]);
+
 /// Takes the first packet off `bytes`: its payload, never empty, and what follows. `None` when it is not all there yet.
-pub(super) fn take(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, Fault> {
+pub(super) fn take(bytes: &[u8]) -> Result<Option<Taken<'_>>, Fault> {
     let mut reader = Reader::new(bytes);
     let Ok(length) = reader.u32("packet length") else { return Ok(None) };
     if !LENGTHS.contains(&length) {

@@ -22,7 +22,7 @@ fn check(key: &HostKey<'_>, message: &[u8], signature: &[u8]) -> Option<bool> {
     let format = reader.vec32("signature format").ok()?;
     let body = reader.vec32("signature").ok()?;
     if let Public::Rsa { exponent, modulus } = key.public {
-        return rsa(Padding::of(format)?, exponent, modulus, message, body);
+        return rsa(&Padding::of(format)?, exponent, modulus, message, body);
     }
     if format != key.plain_type.as_bytes() {
         return None;
@@ -110,7 +110,7 @@ impl Padding {
 }
 
 /// Some servers leave out leading zeros of the signature; it is filled up to the modulus.
-fn rsa(padding: Padding, exponent: &[u8], modulus: &[u8], message: &[u8], body: &[u8]) -> Option<bool> {
+fn rsa(padding: &Padding, exponent: &[u8], modulus: &[u8], message: &[u8], body: &[u8]) -> Option<bool> {
     let signature = padded(body, modulus.len())?;
     let n = BigUint::from_bytes_be(modulus);
     let e = u64::try_from(BigUint::from_bytes_be(exponent)).ok()?;
@@ -127,6 +127,7 @@ fn rsa(padding: Padding, exponent: &[u8], modulus: &[u8], message: &[u8], body: 
 }
 
 /// DSA with SHA-1 (FIPS 186-2); the body is r and s, 20 bytes each.
+#[expect(clippy::many_single_char_names, reason = "the names of the standard")]
 fn dsa(numbers: [&[u8]; 4], message: &[u8], body: &[u8]) -> Option<bool> {
     let [p, q, g, y] = numbers.map(BigUint::from_bytes_be);
     let one = BigUint::from(1u8);

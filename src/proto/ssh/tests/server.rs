@@ -30,7 +30,7 @@ impl Entropy for Counting {
 pub(super) enum Manner {
     /// Nothing.
     Plain,
-    /// IGNORE, DEBUG, UNIMPLEMENTED and EXT_INFO before every message, lines before the identification.
+    /// IGNORE, DEBUG, UNIMPLEMENTED and `EXT_INFO` before every message, lines before the identification.
     Noisy,
     /// A first packet that guesses wrong.
     Guessing,

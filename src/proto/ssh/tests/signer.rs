@@ -72,7 +72,9 @@ impl Signer {
 
 fn strings(parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
-    parts.iter().for_each(|part| put_string(&mut out, part));
+    for part in parts {
+        put_string(&mut out, part);
+    }
     out
 }
 
@@ -169,6 +171,7 @@ pub(super) fn rsa(bits: u16, format: &'static str) -> Signer {
     Signer { algorithm: format, blob, format, sign }
 }
 
+#[expect(clippy::many_single_char_names, reason = "the names of the standard")]
 pub(super) fn dsa() -> Signer {
     let [p, q, g, y, x] = DSA.map(number);
     let mpints: Vec<_> = [&p, &q, &g, &y].iter().map(|number| mpint_body(&number.to_bytes_be())).collect();
