@@ -15,6 +15,7 @@
 mod dependencies;
 mod golden_http;
 mod golden_jarm;
+mod golden_ssh;
 mod golden_x509;
 mod lab;
 mod layering;
