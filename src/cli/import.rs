@@ -1,17 +1,18 @@
 //! `import hosts`: what others observed.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use anyhow::Context;
+use sha2::{Digest as _, Sha256};
 
 use super::args::Import;
 use super::exit::{Exit, Stop};
 use super::term::Term;
 use super::{VERSION, actor};
 use crate::clock::{Clock, SystemClock};
-use crate::facet::{FlatError, FlatHosts};
+use crate::facet::flat::{FlatError, FlatHosts};
 use crate::store::{Case, ImportSpec, StoreError};
 
 /// Remarks shown one by one; the rest are counted.
@@ -32,6 +33,7 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
         let spec = ImportSpec {
             source: source.clone(),
             format: "hosts".to_owned(),
+            sha256: digest(file)?,
             actor: actor(),
             at: clock.now(),
             version: VERSION.to_owned(),
@@ -61,6 +63,22 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
     }
     case.build_postings()?;
     Ok(Exit::Done)
+}
+
+/// SHA-256 of a file; standard input passes only once and stays without.
+fn digest(file: &Path) -> anyhow::Result<Option<[u8; 32]>> {
+    if file.as_os_str() == "-" {
+        return Ok(None);
+    }
+    let mut input = open(file)?;
+    let mut digest = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        let count = input.read(&mut block).with_context(|| format!("cannot read `{}`", file.display()))?;
+        let Some(heard) = block.get(..count).filter(|heard| !heard.is_empty()) else { break };
+        digest.update(heard);
+    }
+    Ok(Some(digest.finalize().into()))
 }
 
 fn open(file: &Path) -> anyhow::Result<File> {

@@ -201,19 +201,17 @@ fn networks(plan: &ScanPlan) -> Rows {
             let size: u128 = if first.is_ipv4() { 256 } else { 1 << 80 };
             let last = step(network, size - 1).unwrap_or(range.last).min(range.last);
             let hosts = crate::scope::address::number(last) - crate::scope::address::number(first) + 1;
-            match listed.last_mut().filter(|row| row.0 == network) {
-                Some(row) => {
-                    row.1 += hosts;
-                    row.2 += hosts * u128::from(costs.dead);
-                    row.3 += hosts * u128::from(costs.most);
-                }
-                None if listed.len() < MOST_NETWORKS => {
-                    listed.push((network, hosts, hosts * u128::from(costs.dead), hosts * u128::from(costs.most)));
-                }
-                None => {
+            if listed.last().is_none_or(|row| row.0 != network) {
+                if listed.len() == MOST_NETWORKS {
                     left += 1;
                     break;
                 }
+                listed.push((network, 0, 0, 0));
+            }
+            if let Some(row) = listed.last_mut() {
+                row.1 += hosts;
+                row.2 += hosts * u128::from(costs.dead);
+                row.3 += hosts * u128::from(costs.most);
             }
             let Some(next) = step(last, 1) else { break };
             first = next;

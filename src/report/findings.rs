@@ -1,15 +1,13 @@
-//! Results as rows (DESIGN 4.6), and one finding in plain words.
+//! Results as rows (DESIGN 4.6), and the evidence table.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
 use super::Rows;
 use crate::clock::Timestamp;
-use crate::facet::escape_terminal;
-use crate::finding::{Evidence, Finding, Findings};
+use crate::finding::{Evidence, Findings};
 
 /// What is known of a host beside its evidence.
 #[derive(Clone, Debug, Default)]
@@ -88,27 +86,9 @@ fn time(at: Option<Timestamp>) -> Value {
     at.map_or(Value::Null, |at| format!("{at:.3}").into())
 }
 
-/// One finding in plain words: what the claim is, what speaks for it, against it, and what was not observed.
+/// The evidence table of one link, as text.
 #[must_use]
-pub fn explain(finding: &Finding) -> String {
-    let mut out = String::new();
-    for reason in &finding.reasons {
-        let _ = writeln!(out, "  for      {}", escape_terminal(reason));
-    }
-    for reason in &finding.against {
-        let _ = writeln!(out, "  against  {}", escape_terminal(reason));
-    }
-    let unseen: Vec<&str> =
-        finding.evidence.iter().filter(|row| !row.observed).map(|row| row.group.as_str()).collect();
-    if !unseen.is_empty() {
-        let _ = writeln!(out, "  not observed, so without weight: {}", unseen.join(", "));
-    }
-    out.push('\n');
-    out.push_str(&evidence_table(&finding.evidence));
-    out
-}
-
-fn evidence_table(evidence: &[Evidence]) -> String {
+pub fn evidence_table(evidence: &[Evidence]) -> String {
     let mut rows = Rows::new(&["group", "agrees at", "value", "in set", "others", "LR", "counted", "words"]);
     for row in evidence {
         rows.push(vec![

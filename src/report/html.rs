@@ -1,5 +1,6 @@
 //! The report: one HTML page without scripts or anything from outside, which prints.
 
+use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde::Serialize;
 
@@ -94,9 +95,9 @@ pub fn html(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: &Sigh
         .iter()
         .map(|seed| {
             context! {
-                provider => seed.provider,
+                provider => seed.provider.clone(),
                 subject => match &seed.subject { Subject::Host(ip) => ip.to_string(), Subject::Facet(kind, value) => format!("{kind}={value}") },
-                why => seed.why, source => seed.source, date => seed.date.map(|at| at.to_string()),
+                why => seed.why.clone(), source => seed.source.clone(), date => seed.date.map(|at| at.to_string()),
                 recorded_at => moment(seed.recorded_at),
             }
         })
@@ -105,7 +106,7 @@ pub fn html(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: &Sigh
         let members: Vec<_> = cluster.members.iter().map(|member| {
             let sight = sights.get(&member.address);
             context! {
-                finding => member,
+                finding => Serde(member),
                 ip => member.address.to_string(),
                 is_seed => seeds.iter().any(|seed| seed.get_attr("subject").is_ok_and(|subject| subject.as_str() == Some(&member.address.to_string()))),
                 ports => sight.map(|sight| sight.ports.clone()).unwrap_or_default(),
@@ -113,18 +114,18 @@ pub fn html(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: &Sigh
                 last => sight.and_then(|sight| sight.last_seen).map(moment),
             }
         }).collect();
-        context! { id => cluster.id, seeded => cluster.seeded, purity => cluster.purity, members }
+        context! { id => cluster.id.clone(), seeded => cluster.seeded, purity => cluster.purity, members }
     }).collect();
     let near: Vec<_> = findings
         .ranking
         .iter()
         .filter(|one| one.score < 0.5 && one.score >= 0.02)
         .take(30)
-        .map(|one| context! { provider => one.provider, ip => one.address.to_string(), score => one.score, reasons => one.reasons, against => one.against })
+        .map(|one| context! { provider => one.provider.clone(), ip => one.address.to_string(), score => one.score, reasons => one.reasons.clone(), against => one.against.clone() })
         .collect();
     let page = env.get_template("report.html")?.render(context! {
-        case, seeds, clusters, near,
-        weights => findings.weights, hosts => findings.hosts, background => findings.background,
+        case => Serde(case), seeds, clusters, near,
+        weights => findings.weights.clone(), hosts => findings.hosts, background => findings.background,
         ranked => findings.ranking.len(),
     })?;
     Ok(page)

@@ -5,7 +5,7 @@ mod html;
 mod observations;
 mod rows;
 
-pub use findings::{HostSight, Sights, clusters, explain, ranking};
+pub use findings::{HostSight, Sights, clusters, evidence_table, ranking};
 pub use html::{CaseFacts, RunFacts, ReportError, html};
 pub use observations::observation_json;
 pub use rows::{Rows, plain};

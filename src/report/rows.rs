@@ -61,7 +61,7 @@ impl Rows {
     /// When `out` fails.
     pub fn write_table(&self, out: &mut dyn Write, width: Option<u16>) -> io::Result<()> {
         let mut table = comfy_table::Table::new();
-        table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
         table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
         if let Some(width) = width {
             table.set_width(width);
