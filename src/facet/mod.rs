@@ -3,12 +3,15 @@
 //! A facet is one fact read from an observation. Facets with a common cause form a [`Group`]; evidence is counted once
 //! per group. Nothing here reads bytes from the network; `proto` makes facets, `link` weighs them.
 
+pub mod flat;
 mod host;
 mod kind;
+mod label;
 mod show;
 
 pub use host::HostFacts;
 pub use kind::{FacetKind, Group, Habit, Info, ParseKindError};
+pub use label::{Label, LabelError, Labels};
 pub use show::{escape_csv_cell, escape_html, escape_terminal, show_bytes};
 
 /// One fact read from an observation.
