@@ -3,13 +3,16 @@
 //! A facet is one fact read from an observation. Facets with a common cause form a [`Group`]; evidence is counted once
 //! per group. Nothing here reads bytes from the network; `proto` makes facets, `link` weighs them.
 
+pub mod flat;
 mod host;
 mod kind;
+mod label;
 mod show;
 mod volatile;
 
 pub use host::HostFacts;
 pub use kind::{FacetKind, Group, Habit, Info, ParseKindError};
+pub use label::{Label, LabelError, Labels};
 pub use show::{escape_csv_cell, escape_html, escape_terminal, show_bytes};
 pub use volatile::{VOLATILE_HEADERS, VOLATILE_HEADERS_VERSION, is_volatile_header};
 

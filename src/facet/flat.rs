@@ -1,0 +1,364 @@
+//! Flat hosts (DESIGN 4.5): one JSON object per line and host, as other scanners and feeds give them.
+//!
+//! In: JSON lines. Out: [`HostFacts`], one per line, with remarks on what was not understood. Only a line without a
+//! usable `ip`, or one that is no JSON object, is an error, and reading goes on behind it. Memory is bounded by
+//! [`MAX_LINE`], whatever the file says.
+
+use std::io::{self, BufRead};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde_json::{Map, Value as Json};
+
+use super::{FacetKind, Group, HostFacts};
+
+/// Longest line accepted, in bytes.
+pub const MAX_LINE: usize = 1 << 20;
+
+/// One line, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlatHost {
+    /// Its number in the file, from 1.
+    pub line: u64,
+    /// What it says.
+    pub facts: HostFacts,
+    /// What was not understood: unknown keys, values of an unexpected form. Nothing was taken from these.
+    pub notes: Vec<String>,
+}
+
+/// Why a line gave no host.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlatError {
+    /// The file cannot be read on.
+    #[error("cannot read line {line}: {source}")]
+    Io {
+        /// Line from 1.
+        line: u64,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// More than [`MAX_LINE`] bytes without a line end.
+    #[error("line {line} is longer than 1 MiB and was left out")]
+    TooLong {
+        /// Line from 1.
+        line: u64,
+    },
+    /// Not a JSON object.
+    #[error("line {line} is not a JSON object: {reason}")]
+    NotAnObject {
+        /// Line from 1.
+        line: u64,
+        /// What the JSON reader said.
+        reason: String,
+    },
+    /// No address to tie the facts to.
+    #[error("line {line} has no usable `ip`")]
+    NoAddress {
+        /// Line from 1.
+        line: u64,
+    },
+}
+
+/// Reads flat hosts line by line; after an error of one line it goes on with the next, after [`FlatError::Io`] it ends.
+#[derive(Debug)]
+pub struct FlatHosts<R> {
+    input: R,
+    line: u64,
+    broken: bool,
+}
+
+impl<R: BufRead> FlatHosts<R> {
+    /// Reads from `input`.
+    pub fn new(input: R) -> Self {
+        Self { input, line: 0, broken: false }
+    }
+
+    /// The next line without its end; `None` at the end of the file. A line too long is skipped to its end.
+    fn next_line(&mut self) -> Option<Result<Vec<u8>, FlatError>> {
+        let mut bytes = Vec::new();
+        let mut length = 0_usize;
+        self.line += 1;
+        loop {
+            let chunk = match self.input.fill_buf() {
+                Ok(chunk) => chunk,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => {
+                    self.broken = true;
+                    return Some(Err(FlatError::Io { line: self.line, source }));
+                }
+            };
+            let ended = chunk.is_empty();
+            if ended && length == 0 {
+                return None;
+            }
+            let newline = chunk.iter().position(|byte| *byte == b'\n');
+            let taken = newline.map_or(chunk.len(), |at| at + 1);
+            length = length.saturating_add(taken);
+            if length <= MAX_LINE {
+                bytes.extend(chunk.iter().take(taken));
+            }
+            self.input.consume(taken);
+            if newline.is_some() || ended {
+                let fits = length <= MAX_LINE;
+                return Some(if fits { Ok(bytes) } else { Err(FlatError::TooLong { line: self.line }) });
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for FlatHosts<R> {
+    type Item = Result<FlatHost, FlatError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.broken {
+            let line = match self.next_line()? {
+                Ok(line) => line,
+                Err(error) => return Some(Err(error)),
+            };
+            let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
+            if !text.is_empty() {
+                return Some(parse_line(self.line, text));
+            }
+        }
+        None
+    }
+}
+
+/// Reads one line.
+fn parse_line(line: u64, text: &[u8]) -> Result<FlatHost, FlatError> {
+    let object: Map<String, Json> =
+        serde_json::from_slice(text).map_err(|error| FlatError::NotAnObject { line, reason: error.to_string() })?;
+    let address: IpAddr =
+        object.get("ip").and_then(word).and_then(|ip| ip.parse().ok()).ok_or(FlatError::NoAddress { line })?;
+    let mut host = Lines { facts: HostFacts::new(address), notes: Vec::new() };
+    for (key, value) in &object {
+        if !value.is_null() && key != "ip" && host.take(key, value).is_none() {
+            host.notes.push(format!("`{key}` has an unexpected form and was left out"));
+        }
+    }
+    host.facts.open_ports.sort_unstable();
+    host.facts.open_ports.dedup();
+    host.facts.timed_out.sort_unstable();
+    host.facts.timed_out.dedup();
+    Ok(FlatHost { line, facts: host.facts, notes: host.notes })
+}
+
+/// One host while its keys are read.
+struct Lines {
+    facts: HostFacts,
+    notes: Vec<String>,
+}
+
+impl Lines {
+    /// Takes one key; `None` when its value has no form that could be meant.
+    fn take(&mut self, key: &str, value: &Json) -> Option<()> {
+        match key {
+            "asn" => {
+                let text = word(value)?;
+                let digits = text.trim_start_matches(['A', 'S', 'a', 's']);
+                self.facts.asn = Some(digits.parse().ok()?);
+            }
+            "prefix" => self.facts.prefix = Some(word(value)?.parse::<IpNet>().ok()?.trunc()),
+            "ports" => {
+                for port in words(value)? {
+                    self.facts.open_ports.push(port.parse().ok()?);
+                }
+            }
+            "ssh_port" => self.facts.open_ports.push(word(value)?.parse().ok()?),
+            "all_ports" => {
+                self.facts.all_ports = match value {
+                    Json::Bool(flag) => *flag,
+                    other => matches!(word(other)?.as_str(), "1" | "true" | "yes"),
+                }
+            }
+            "timeouts" => {
+                for service in words(value)? {
+                    match groups_of(&service) {
+                        Some(groups) => self.facts.timed_out.extend(groups),
+                        None => self.notes.push(format!("`timeouts` names an unknown service group `{service}`")),
+                    }
+                }
+            }
+            "validity_days" => {
+                let days: f64 = word(value)?.parse().ok()?;
+                let seconds = (days * 86_400.0).round();
+                if !(0.0..1e15).contains(&seconds) {
+                    return None;
+                }
+                self.put(FacetKind::CertValiditySeconds, format!("{seconds:.0}"));
+            }
+            "san" => {
+                for name in words(value)? {
+                    self.put(FacetKind::CertSan, marked_name(&name));
+                }
+            }
+            "serial" => {
+                let text = word(value)?.to_ascii_lowercase();
+                let bare = text.trim_start_matches('0');
+                self.put(FacetKind::CertSerial, if bare.is_empty() { "0".to_owned() } else { bare.to_owned() });
+            }
+            other => match plain_kind(other) {
+                Some((kind, lower)) => {
+                    let text = word(value)?;
+                    self.put(kind, if lower { text.to_ascii_lowercase() } else { text });
+                }
+                None => self.notes.push(format!("unknown key `{other}`")),
+            },
+        }
+        Some(())
+    }
+
+    fn put(&mut self, kind: FacetKind, value: String) {
+        self.facts.facets.push((kind, value.into_bytes()));
+    }
+}
+
+/// Keys whose value is a facet as it stands; `true` for digests in hex, whose case means nothing.
+fn plain_kind(key: &str) -> Option<(FacetKind, bool)> {
+    Some(match key {
+        "ssh_banner" => (FacetKind::SshBanner, false),
+        "hassh" => (FacetKind::SshHasshServer, true),
+        "ssh_key" => (FacetKind::SshHostKey, false),
+        "server" => (FacetKind::HttpServer, false),
+        "hdr_order" => (FacetKind::HttpHeaderOrder, true),
+        "jarm" => (FacetKind::TlsJarm, true),
+        "cert" => (FacetKind::CertSha256, true),
+        "spki" => (FacetKind::CertSpkiSha256, true),
+        "subject" => (FacetKind::CertSubject, false),
+        "issuer" => (FacetKind::CertIssuer, false),
+        "title" => (FacetKind::HttpTitle, false),
+        "body" => (FacetKind::HttpBodySha256, true),
+        "simhash" => (FacetKind::HttpBodySimhash, true),
+        "favicon" => (FacetKind::HttpFaviconMmh3, false),
+        "rdp_host" => (FacetKind::RdpComputerName, false),
+        "rdp_build" => (FacetKind::RdpBuild, false),
+        _ => return None,
+    })
+}
+
+/// The groups that a service of `timeouts` would have shown.
+fn groups_of(service: &str) -> Option<&'static [Group]> {
+    Some(match service {
+        "ssh" => &[Group::Key, Group::Sshd],
+        "web" => &[Group::Cert, Group::Web, Group::Page],
+        "tls" | "https" => &[Group::Cert, Group::Web],
+        "http" => &[Group::Web, Group::Page],
+        "rdp" => &[Group::Rdp],
+        "smtp" | "imap" | "ftp" | "mail" => &[Group::Mail],
+        "ports" => &[Group::Ports],
+        _ => return None,
+    })
+}
+
+/// A text, number or flag as text.
+fn word(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) => Some(text.clone()),
+        Json::Number(number) => Some(number.to_string()),
+        Json::Bool(flag) => Some(flag.to_string()),
+        Json::Null | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+/// An array of texts or numbers, or one text with commas. Empty pieces are left out.
+fn words(value: &Json) -> Option<Vec<String>> {
+    let pieces: Vec<String> = match value {
+        Json::Array(items) => items.iter().map(word).collect::<Option<_>>()?,
+        other => word(other)?.split(',').map(str::to_owned).collect(),
+    };
+    Some(pieces.iter().map(|piece| piece.trim().to_owned()).filter(|piece| !piece.is_empty()).collect())
+}
+
+/// A certificate name in the form of `cert.san`.
+fn marked_name(name: &str) -> String {
+    if name.starts_with("DNS:") || name.starts_with("IP:") {
+        name.to_owned()
+    } else if name.parse::<IpAddr>().is_ok() {
+        format!("IP:{name}")
+    } else {
+        format!("DNS:{name}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str) -> Vec<Result<FlatHost, FlatError>> {
+        FlatHosts::new(text.as_bytes()).collect()
+    }
+
+    fn one(text: &str) -> FlatHost {
+        let mut hosts = all(text);
+        assert_eq!(hosts.len(), 1);
+        hosts.remove(0).unwrap()
+    }
+
+    fn has(host: &FlatHost, kind: FacetKind, value: &str) -> bool {
+        host.facts.facets.contains(&(kind, value.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn numbers_come_as_numbers_or_as_text() {
+        let host = one(
+            r#"{"ip":"192.0.2.1","asn":"AS64500","ports":["443",80,80],"validity_days":"90","favicon":-5,"serial":"00A1"}"#,
+        );
+        assert_eq!(host.facts.asn, Some(64500));
+        assert_eq!(host.facts.open_ports, [80, 443]);
+        assert!(has(&host, FacetKind::CertValiditySeconds, "7776000"));
+        assert!(has(&host, FacetKind::HttpFaviconMmh3, "-5"));
+        assert!(has(&host, FacetKind::CertSerial, "a1"));
+        assert!(host.notes.is_empty(), "{:?}", host.notes);
+    }
+
+    #[test]
+    fn names_come_as_a_list_or_joined_by_commas() {
+        let joined = one(r#"{"ip":"192.0.2.1","san":"a.example, b.example,192.0.2.1"}"#);
+        let listed = one(r#"{"ip":"192.0.2.1","san":["a.example","DNS:b.example","192.0.2.1"]}"#);
+        assert_eq!(joined.facts.facets, listed.facts.facets);
+        assert!(has(&joined, FacetKind::CertSan, "IP:192.0.2.1"));
+    }
+
+    #[test]
+    fn a_service_that_timed_out_is_unknown() {
+        let host = one(r#"{"ip":"192.0.2.1","timeouts":["ssh","gopher"]}"#);
+        assert_eq!(host.facts.timed_out, [Group::Key, Group::Sshd]);
+        assert_eq!(host.notes, ["`timeouts` names an unknown service group `gopher`"]);
+    }
+
+    #[test]
+    fn unknown_keys_and_odd_values_are_noted_and_the_rest_is_taken() {
+        let host =
+            one(r#"{"ip":"192.0.2.1","colour":"red","hassh":{"a":1},"server":null,"title":"x","ports":[70000]}"#);
+        assert!(has(&host, FacetKind::HttpTitle, "x"));
+        assert_eq!(host.facts.facets.len(), 1);
+        assert_eq!(host.notes.len(), 3);
+    }
+
+    #[test]
+    fn a_bad_line_is_an_error_with_its_number_and_reading_goes_on() {
+        let hosts = all("{\"ip\":\"192.0.2.1\"}\n\nnot json\n{\"ip\":\"nowhere\"}\r\n{\"ip\":\"2001:db8::1\"}");
+        assert_eq!(hosts.len(), 4);
+        assert!(matches!(hosts[1], Err(FlatError::NotAnObject { line: 3, .. })));
+        assert!(matches!(hosts[2], Err(FlatError::NoAddress { line: 4 })));
+        assert_eq!(hosts[3].as_ref().unwrap().line, 5);
+    }
+
+    #[test]
+    fn a_line_without_end_costs_no_memory_and_the_next_one_is_read() {
+        let mut text = vec![b'x'; MAX_LINE + 10];
+        text.extend(b"\n{\"ip\":\"192.0.2.1\"}\n");
+        let hosts: Vec<_> = FlatHosts::new(io::BufReader::new(text.as_slice())).collect();
+        assert!(matches!(hosts[0], Err(FlatError::TooLong { line: 1 })));
+        assert!(hosts[1].is_ok());
+    }
+
+    #[test]
+    fn digests_lose_their_case_and_keys_keep_it() {
+        let host = one(r#"{"ip":"192.0.2.1","jarm":"ABC","ssh_key":"SHA256:AbC"}"#);
+        assert!(has(&host, FacetKind::TlsJarm, "abc"));
+        assert!(has(&host, FacetKind::SshHostKey, "SHA256:AbC"));
+    }
+}

@@ -1,0 +1,283 @@
+//! Clusters without a seed: hypotheses.
+//!
+//! Hosts that share a value that is not too common, or two values that are not too common together, are compared two by
+//! two; average linkage joins what agrees on average over *all* pairs, where a pair never compared counts as no
+//! agreement, so that nothing chains along one shared value. Work is bounded: a common list gives each host a few
+//! neighbours on a ring instead of all pairs.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use super::claim::{self, IN_CLUSTER};
+use super::explain::rounded;
+use super::findings::bare;
+use super::likeness::Likeness;
+use super::pair;
+use super::population::{Population, small};
+use super::rung::Rung;
+use super::score::{Ground, Member, Profile, Ratio};
+use super::weights::{log_odds, probability};
+use crate::finding::{Cluster, Finding, Level};
+
+/// Values shown by more hosts than this block no pairs by themselves.
+const TOO_COMMON: usize = 300;
+/// Up to this length all pairs of a list are compared, beyond it each host with the next [`RING`].
+const ALL_PAIRS: usize = 12;
+/// Neighbours on the ring.
+const RING: usize = 6;
+/// Pairs below this are no edge.
+const EDGE: f64 = 0.05;
+/// Two clusters join while the average over their pairs is at least this.
+const JOIN: f64 = 0.15;
+/// A hypothesis has at least so many hosts.
+const SMALLEST: usize = 3;
+
+/// Rungs whose single values block pairs.
+const SINGLE: [Rung; 12] = [
+    Rung::HostKey,
+    Rung::SshdSetup,
+    Rung::Hassh,
+    Rung::Certificate,
+    Rung::CertKey,
+    Rung::CertScript,
+    Rung::WebStack,
+    Rung::HeaderOrder,
+    Rung::Body,
+    Rung::FaviconTitle,
+    Rung::PageFamily,
+    Rung::ComputerName,
+];
+/// Pairs of rungs whose values together block pairs.
+const DOUBLE: [(Rung, Rung); 13] = [
+    (Rung::SshdSetup, Rung::WebStack),
+    (Rung::SshdSetup, Rung::Prefix),
+    (Rung::WebStack, Rung::Prefix),
+    (Rung::CertScript, Rung::WebStack),
+    (Rung::CertScript, Rung::Prefix),
+    (Rung::CertNames, Rung::SshdSetup),
+    (Rung::SshdSetup, Rung::PortSet),
+    (Rung::WebStack, Rung::PortSet),
+    (Rung::Hassh, Rung::Asn),
+    (Rung::HeaderOrder, Rung::Asn),
+    (Rung::CertScript, Rung::Asn),
+    (Rung::ComputerName, Rung::Prefix),
+    (Rung::ComputerName, Rung::Asn),
+];
+
+/// Clusters among the hosts that are not in `taken`, largest first, named `c-1` and on; `names` are not used again.
+pub(super) fn clusters(
+    ground: Ground<'_>,
+    taken: &BTreeSet<u32>,
+    names: &BTreeSet<&str>,
+    likeness: &mut Likeness,
+) -> Vec<Cluster> {
+    let free = |host: &u32| !taken.contains(host) && !ground.population.answers_everywhere(*host);
+    let pairs = blocked(ground.population, &free);
+    let mut edges: BTreeMap<u32, BTreeMap<u32, f64>> = BTreeMap::new();
+    for (one, other) in pairs {
+        let p = alike(ground, one, other, likeness);
+        if p >= EDGE {
+            edges.entry(one).or_default().insert(other, p);
+            edges.entry(other).or_default().insert(one, p);
+        }
+    }
+    let joined = average_linkage(edges.clone());
+    let mut found: Vec<(f64, Vec<(u32, Finding)>)> =
+        joined.into_iter().filter_map(|hosts| hypothesis(ground, &hosts, &edges, likeness)).collect();
+    found.sort_by_key(|(_, members)| (Reverse(members.len()), members.iter().map(|one| one.0).min()));
+    let ids = (1_u64..).map(|number| format!("c-{number}")).filter(|id| !names.contains(id.as_str()));
+    let named = found.into_iter().zip(ids);
+    named
+        .map(|((purity, members), id)| {
+            let members = members.into_iter().zip(1_u64..).map(|((_, mut one), rank)| {
+                one.provider.clone_from(&id);
+                one.rank = rank;
+                one
+            });
+            Cluster { seeded: false, purity, members: members.collect(), id: id.clone() }
+        })
+        .collect()
+}
+
+/// Pairs worth comparing, ascending.
+fn blocked(population: &Population, free: &dyn Fn(&u32) -> bool) -> Vec<(u32, u32)> {
+    let most = TOO_COMMON.max(population.len() / 100);
+    let mut out = Vec::new();
+    for rung in SINGLE {
+        let column = population.column(rung);
+        for code in 0..column.shared() {
+            if column.holders(code).len() <= most {
+                pairs_of(
+                    &column.holders(code).iter().filter(|host| free(host)).copied().collect::<Vec<u32>>(),
+                    &mut out,
+                );
+            }
+        }
+    }
+    for (one, other) in DOUBLE {
+        let (left, right) = (population.column(one), population.column(other));
+        let mut both: Vec<(u32, u32, u32)> = (0..small(population.len()))
+            .filter(free)
+            .filter_map(|host| Some((*left.codes(host).first()?, *right.codes(host).first()?, host)))
+            .collect();
+        both.sort_unstable();
+        for list in both.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).filter(|list| list.len() <= most) {
+            pairs_of(&list.iter().map(|one| one.2).collect::<Vec<u32>>(), &mut out);
+        }
+    }
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+/// All pairs of a short ascending list, neighbours on a ring of a long one.
+fn pairs_of(hosts: &[u32], out: &mut Vec<(u32, u32)>) {
+    let reach = if hosts.len() <= ALL_PAIRS { hosts.len() } else { RING };
+    for (place, host) in hosts.iter().enumerate() {
+        out.extend(hosts.iter().skip(place + 1).take(reach).map(|other| (*host, *other)));
+    }
+}
+
+/// The probability that two hosts have one operator.
+fn alike(ground: Ground<'_>, one: u32, other: u32, likeness: &mut Likeness) -> f64 {
+    let ratios = pair::ratios(ground.population, ground.weights, one, other);
+    let mut sum = ground.weights.prior(&ground.weights.pair, ground.population.size(), 1.0);
+    let mut supports = 0_u32;
+    for (ratio, weights) in ratios.iter().zip(ground.weights.groups()) {
+        let ln = ratio.ln.clamp(-5.0, 12.0) * factor(ground, ratio, likeness);
+        sum += if ln > 0.0 { weights.pair_for * ln } else { weights.pair_against * ln };
+        supports += u32::from(ln > 1.0);
+    }
+    sum += if supports >= 2 { ground.weights.pair.two } else { 0.0 };
+    sum += if supports >= 3 { ground.weights.pair.three } else { 0.0 };
+    probability(sum)
+}
+
+/// What an agreement is worth by its value: known defaults and values of strangers count less.
+fn factor(ground: Ground<'_>, ratio: &Ratio, likeness: &mut Likeness) -> f64 {
+    let Some((rung, code)) = ratio.hit.filter(|_| ratio.ln > 0.0) else { return 1.0 };
+    likeness.of(ground.population, ground.weights, rung, code)
+}
+
+/// A possible merger: the best first, then the lowest hosts.
+#[derive(Debug, PartialEq)]
+struct Merger {
+    average: f64,
+    one: u32,
+    other: u32,
+}
+
+impl Eq for Merger {}
+
+impl Ord for Merger {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.average.total_cmp(&other.average).then_with(|| (other.one, other.other).cmp(&(self.one, self.other)))
+    }
+}
+
+impl PartialOrd for Merger {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Average linkage on a sparse graph; a missing edge counts as 0. Groups of two hosts or more, each ascending.
+fn average_linkage(mut near: BTreeMap<u32, BTreeMap<u32, f64>>) -> Vec<Vec<u32>> {
+    // A cluster is known by one of its hosts; `near` holds sums over pairs.
+    let mut members: BTreeMap<u32, Vec<u32>> = near.keys().map(|host| (*host, vec![*host])).collect();
+    let mut heap: BinaryHeap<Merger> = BinaryHeap::new();
+    for (one, others) in &near {
+        let later = others.iter().filter(|(other, _)| *other > one);
+        heap.extend(later.map(|(other, p)| Merger { average: *p, one: *one, other: *other }));
+    }
+    let average = |sum: f64, left: usize, right: usize| sum / (f64::from(small(left)) * f64::from(small(right)));
+    while let Some(Merger { average: expected, one, other }) = heap.pop() {
+        if expected < JOIN {
+            break;
+        }
+        let sizes = members.get(&one).zip(members.get(&other)).map(|(a, b)| (a.len(), b.len()));
+        let sum = near.get(&one).and_then(|others| others.get(&other)).copied();
+        let (Some((left, right)), Some(sum)) = (sizes, sum) else { continue };
+        // An entry of an earlier state of these two.
+        if (average(sum, left, right) - expected).abs() > 1e-12 {
+            continue;
+        }
+        let gone = members.remove(&other).unwrap_or_default();
+        members.entry(one).or_default().extend(gone);
+        let theirs = near.remove(&other).unwrap_or_default();
+        for (third, p) in theirs {
+            if let Some(back) = near.get_mut(&third) {
+                back.remove(&other);
+                if third != one {
+                    *back.entry(one).or_default() += p;
+                }
+            }
+            if third != one {
+                *near.entry(one).or_default().entry(third).or_default() += p;
+            }
+        }
+        let size = left + right;
+        for (third, sum) in near.get(&one).into_iter().flatten() {
+            let average = average(*sum, size, members.get(third).map_or(1, Vec::len));
+            if average >= JOIN {
+                heap.push(Merger { average, one: one.min(*third), other: one.max(*third) });
+            }
+        }
+    }
+    let mut out: Vec<Vec<u32>> = members.into_values().filter(|hosts| hosts.len() >= 2).collect();
+    for hosts in &mut out {
+        hosts.sort_unstable();
+    }
+    out.sort_unstable();
+    out
+}
+
+/// Judges a group of hosts: who of them belongs, by the fitted check of six figures that need no labels.
+fn hypothesis(
+    ground: Ground<'_>,
+    hosts: &[u32],
+    edges: &BTreeMap<u32, BTreeMap<u32, f64>>,
+    likeness: &mut Likeness,
+) -> Option<(f64, Vec<(u32, Finding)>)> {
+    if hosts.len() < SMALLEST {
+        return None;
+    }
+    let members: Vec<Member> = hosts.iter().map(|host| (*host, 1.0)).collect();
+    let profile = Profile::new(ground, &members, &[], likeness);
+    let count = f64::from(small(hosts.len()));
+    let scored: Vec<_> = hosts.iter().map(|host| (*host, profile.score(ground, *host, 1.0))).collect();
+    let mean_logit = scored.iter().map(|(_, one)| log_odds(one.probability())).sum::<f64>() / count;
+    let inner = |host: u32| -> f64 {
+        let near = edges.get(&host).into_iter().flatten();
+        near.filter(|(other, _)| hosts.binary_search(other).is_ok()).map(|(_, p)| *p).sum()
+    };
+    let reach = (count - 1.0).clamp(1.0, 40.0);
+    let mean_inner = hosts.iter().map(|host| inner(*host)).sum::<f64>() / count;
+    let mut found: Vec<(f64, u32, Finding)> = Vec::new();
+    for (host, one) in &scored {
+        let mut top: Vec<f64> = one.ratios.iter().map(|ratio| ratio.ln).collect();
+        top.sort_by(|a, b| b.total_cmp(a));
+        let top_three: f64 = top.iter().take(3).sum();
+        let score = ground.weights.member.probability(&[
+            log_odds(one.probability()),
+            mean_logit,
+            (10.0 * inner(*host) / reach).ln_1p(),
+            (10.0 * mean_inner / reach).ln_1p(),
+            count.ln(),
+            top_three.clamp(0.0, 25.0),
+        ]);
+        let level = claim::level(&profile, one);
+        if level == Level::Provider && score >= IN_CLUSTER {
+            let mut finding = bare(ground, &profile, one, *host, 1.0);
+            finding.score = rounded(score, 9);
+            finding.level = level;
+            found.push((score, *host, finding));
+        }
+    }
+    if found.len() < SMALLEST {
+        return None;
+    }
+    found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let purity = found.iter().map(|one| one.0).sum::<f64>() / count;
+    Some((rounded(purity, 6), found.into_iter().map(|(_, host, finding)| (host, finding)).collect()))
+}

@@ -1,0 +1,137 @@
+//! From claims to results: ranking, clusters, and every reason.
+
+use std::collections::BTreeSet;
+
+use super::blind;
+use super::claim::{self, IN_CLUSTER};
+use super::explain::{self, rounded};
+use super::likeness::Likeness;
+use super::provider::{Claim, Provider, Providers};
+use super::score::{Ground, Profile, Scored, weight_in};
+use crate::finding::{Cluster, Evidence, Finding, Findings, Level};
+
+/// Hosts below this score are not listed.
+const LISTED: f64 = 0.001;
+/// A rival is named among what speaks against from this share on.
+const RIVAL: f64 = 0.05;
+
+/// All results, in a fixed order.
+pub(super) fn findings(ground: Ground<'_>, providers: &Providers, likeness: &mut Likeness) -> Findings {
+    let mut ranking = Vec::new();
+    let mut clusters = Vec::new();
+    let mut taken: BTreeSet<u32> = BTreeSet::new();
+    for (place, provider) in providers.all.iter().enumerate() {
+        let listed = rank(ground, providers, place, provider);
+        let members: Vec<&(u32, Finding)> = listed
+            .iter()
+            .filter(|(host, one)| {
+                provider.confirmed.contains_key(host) || (one.score >= IN_CLUSTER && one.level == Level::Provider)
+            })
+            .collect();
+        taken.extend(members.iter().map(|(host, _)| *host));
+        clusters.push(Cluster {
+            id: provider.name.clone(),
+            seeded: true,
+            purity: rounded(provider.grown.purity, 6),
+            members: members.into_iter().map(|(_, finding)| finding.clone()).collect(),
+        });
+        ranking.extend(listed.into_iter().map(|(_, finding)| finding));
+    }
+    let names: BTreeSet<&str> = providers.all.iter().map(|provider| provider.name.as_str()).collect();
+    clusters.extend(blind::clusters(ground, &taken, &names, likeness));
+    let hosts = explain::hosts(ground.population.len());
+    let seeded = explain::hosts(taken.len());
+    Findings {
+        weights: ground.weights.name().to_owned(),
+        hosts,
+        background: hosts.saturating_sub(seeded),
+        ranking,
+        clusters,
+    }
+}
+
+/// The hosts of one provider, best first.
+fn rank(ground: Ground<'_>, providers: &Providers, place: usize, provider: &Provider) -> Vec<(u32, Finding)> {
+    let mut claims: Vec<(u32, Claim)> = provider
+        .grown
+        .candidates
+        .iter()
+        .filter_map(|(host, _)| Some((*host, providers.claim(ground, place, *host)?)))
+        .filter(|(_, claim)| claim.score >= LISTED)
+        .collect();
+    claims.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
+    let ranked = claims.into_iter().zip(1_u64..);
+    ranked.map(|((host, claim), rank)| (host, finding(ground, providers, provider, host, &claim, rank))).collect()
+}
+
+/// One host of one provider with its reasons.
+fn finding(
+    ground: Ground<'_>,
+    providers: &Providers,
+    provider: &Provider,
+    host: u32,
+    claim: &Claim,
+    rank: u64,
+) -> Finding {
+    let own = weight_in(&provider.grown.members, host);
+    let mut out = bare(ground, &provider.grown.profile, &claim.scored, host, own);
+    out.provider.clone_from(&provider.name);
+    out.seed.clone_from(&provider.first_seed);
+    out.score = rounded(claim.score, 9);
+    out.rank = rank;
+    out.level = claim.level;
+    out.reasons = [confirmation(provider, host), out.reasons].concat();
+    out.against = [rival_words(providers, claim), level_words(claim.level), out.against].concat();
+    out
+}
+
+/// What a set says of a host, without a name.
+pub(super) fn bare(ground: Ground<'_>, profile: &Profile, scored: &Scored, host: u32, own: f64) -> Finding {
+    let table = explain::table(ground, profile, scored, own);
+    let (sum, without) = claim::totals(&scored.counted);
+    Finding {
+        provider: String::new(),
+        seed: String::new(),
+        address: ground.population.address(host),
+        score: 0.0,
+        log10_lr: log10(sum),
+        log10_lr_without_strongest: log10(without),
+        rank: 0,
+        level: Level::Chance,
+        reasons: table.reasons,
+        against: table.against,
+        evidence: table.rows.into_iter().collect::<Vec<Evidence>>(),
+    }
+}
+
+/// A natural logarithm as a decimal one, rounded.
+pub(super) fn log10(natural: f64) -> f64 {
+    rounded(natural / std::f64::consts::LN_10, 4)
+}
+
+/// Why a confirmed host is one.
+pub(super) fn confirmation(provider: &Provider, host: u32) -> Vec<String> {
+    provider.confirmed.get(&host).cloned().into_iter().collect()
+}
+
+/// Who else may have the host.
+pub(super) fn rival_words(providers: &Providers, claim: &Claim) -> Vec<String> {
+    let rival = claim.rival.filter(|(_, share)| *share >= RIVAL);
+    let named = rival.and_then(|(place, share)| Some((providers.all.get(place)?, share)));
+    named
+        .map(|(other, share)| format!("fits provider `{}` too, with probability {share:.2}", other.name))
+        .into_iter()
+        .collect()
+}
+
+/// What a level below the provider means for the claim.
+pub(super) fn level_words(level: Level) -> Vec<String> {
+    let words = match level {
+        Level::Provider => None,
+        Level::Tenant => Some("same content, not same provider: only page, certificate or mail agree"),
+        Level::Vendor => Some("same product or image, not same provider: one group alone carries no claim"),
+        Level::Distribution => Some("same distribution's defaults, not same provider"),
+        Level::Chance => Some("nothing beyond chance and neighbourhood"),
+    };
+    words.map(str::to_owned).into_iter().collect()
+}

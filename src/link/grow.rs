@@ -1,0 +1,211 @@
+//! From confirmed hosts to the set they are likely part of, and how far that set can be trusted.
+//!
+//! Rounds: count the set, gather hosts that share a value with it that is not too common, score them, keep the best.
+//! The set may at most grow fourfold in a round, and it is counted anew in each, so that a host that came in by mistake
+//! falls out again when the set no longer supports it. Then the set is judged without labels (purity): does it point back
+//! to the confirmed hosts, and do its members fit them alone? What the set says is believed only so far.
+
+use std::collections::BTreeSet;
+
+use super::likeness::Likeness;
+use super::population::{Population, small};
+use super::rung::is_provider_side;
+use super::score::{Ground, Member, Profile, Scored, weight_in};
+use super::weights::log_odds;
+use crate::facet::Group;
+
+/// Rounds of growth.
+const ROUNDS: u32 = 6;
+/// Postings read in one round.
+const BUDGET: usize = 30_000;
+/// A value shown by more hosts than this, or than 1 in 100, gathers no candidates.
+const TOO_COMMON: u32 = 300;
+/// A log ratio from which a group ties a member to the seeds (purity).
+const TIES: f64 = 1.0;
+/// Up to this many hosts a provider may be a large part of the population, and its own hosts have to be kept out of the
+/// background from the start ([`kin`]).
+const SMALL: usize = 2000;
+
+/// A set grown from confirmed hosts.
+#[derive(Debug)]
+pub(super) struct Grown {
+    /// Members with their weights, ascending; confirmed hosts have weight 1.
+    pub(super) members: Vec<Member>,
+    /// The members counted.
+    pub(super) profile: Profile,
+    /// The confirmed hosts alone, counted.
+    pub(super) seeds: Profile,
+    /// The confirmed hosts, ascending.
+    pub(super) confirmed: Vec<u32>,
+    /// How far the set is believed, 0 to 1.
+    pub(super) purity: f64,
+    /// Hosts that may belong, ascending, with what the set says of them.
+    pub(super) candidates: Vec<(u32, Scored)>,
+}
+
+impl Grown {
+    /// What the set says of a host.
+    pub(super) fn score(&self, ground: Ground<'_>, host: u32) -> Scored {
+        self.profile.score(ground, host, weight_in(&self.members, host))
+    }
+
+    /// The probability that a host belongs, with the set believed as far as its purity goes; below that, the lesser of
+    /// what the set and what the confirmed hosts alone say.
+    pub(super) fn probability(&self, ground: Ground<'_>, host: u32, by_set: &Scored) -> f64 {
+        let set = by_set.probability();
+        let own = f64::from(u8::from(is_confirmed(&self.confirmed, host)));
+        let alone = self.seeds.score(ground, host, own).probability();
+        self.purity * set + (1.0 - self.purity) * set.min(alone)
+    }
+}
+
+/// Grows a set from `seeds` (ascending). Hosts in `barred` never come in.
+pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>, likeness: &mut Likeness) -> Grown {
+    let population = ground.population;
+    let confirmed: Vec<Member> = seeds.iter().map(|host| (*host, 1.0)).collect();
+    let kin = kin(ground, &confirmed, barred, likeness);
+    let seed_profile = Profile::new(ground, &confirmed, &kin, likeness);
+    let mut members = confirmed.clone();
+    let mut profile = seed_profile.clone();
+    let mut candidates = Vec::new();
+    for round in 0..ROUNDS {
+        candidates = gather(population, &profile, &members)
+            .into_iter()
+            .filter(|host| !population.answers_everywhere(*host) || is_confirmed(seeds, *host))
+            .map(|host| (host, profile.score(ground, host, weight_in(&members, host))))
+            .collect::<Vec<(u32, Scored)>>();
+        if round + 1 == ROUNDS {
+            break;
+        }
+        let next = keep(&candidates, seeds, barred, profile.mass, threshold(round));
+        let same = next.iter().map(|one| one.0).eq(members.iter().map(|one| one.0));
+        if same && round >= 2 {
+            break;
+        }
+        members = next;
+        profile = Profile::new(ground, &members, &kin, likeness);
+    }
+    let purity = purity(ground, seeds, &members, &seed_profile, &kin, likeness);
+    Grown { members, profile, seeds: seed_profile, confirmed: seeds.to_vec(), purity, candidates }
+}
+
+/// How sure a host must be to come in.
+fn threshold(round: u32) -> f64 {
+    if round == 0 { 0.97 } else { 0.9 }
+}
+
+fn is_confirmed(seeds: &[u32], host: u32) -> bool {
+    seeds.binary_search(&host).is_ok()
+}
+
+/// The members of the next round: the confirmed hosts, and the best of the others.
+fn keep(scored: &[(u32, Scored)], seeds: &[u32], barred: &BTreeSet<u32>, mass: f64, least: f64) -> Vec<Member> {
+    let mut best: Vec<(f64, u32)> = scored
+        .iter()
+        .filter(|(host, _)| !is_confirmed(seeds, *host) && !barred.contains(host))
+        .map(|(host, scored)| (scored.probability(), *host))
+        .filter(|(p, _)| *p >= least)
+        .collect();
+    best.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    // At most four times the set and four more.
+    let room =
+        std::iter::successors(Some(1_usize), |n| Some(n + 1)).take_while(|n| f64::from(small(*n)) <= 4.0 * mass + 4.0);
+    best.truncate(room.last().unwrap_or(1));
+    let mut members: Vec<Member> = best.into_iter().map(|(p, host)| (host, p)).collect();
+    members.extend(seeds.iter().map(|host| (*host, 1.0)));
+    members.sort_by_key(|member| member.0);
+    members
+}
+
+/// Hosts that share a value with the set that is not too common, rarest values first, and the set itself; ascending.
+fn gather(population: &Population, profile: &Profile, members: &[Member]) -> Vec<u32> {
+    let most = TOO_COMMON.max(small(population.len()) / 100);
+    let mut values: Vec<(f64, u32, super::rung::Rung, u32)> = Vec::new();
+    for (rung, held) in profile.rungs().flat_map(|(rung, one)| one.all().map(move |held| (rung, held))) {
+        let count = population.column(rung).count(held.code);
+        if (2..=most).contains(&count) {
+            values.push((f64::from(count) / held.mass.max(0.01).sqrt(), count, rung, held.code));
+        }
+    }
+    values.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.2, a.3).cmp(&(b.2, b.3))));
+    let mut hosts: Vec<u32> = members.iter().map(|member| member.0).collect();
+    let mut left = BUDGET;
+    for (_, _, rung, code) in values {
+        let holders = population.column(rung).holders(code);
+        let Some(rest) = left.checked_sub(holders.len()) else { break };
+        left = rest;
+        hosts.extend_from_slice(holders);
+    }
+    hosts.sort_unstable();
+    hosts.dedup();
+    hosts
+}
+
+/// In a small population a provider's own hosts are a good part of what its habits are compared with, and its habits
+/// look common because of itself. Kin are hosts that agree with the confirmed ones in three groups or more, one of them
+/// the provider's side, on values that are no known default, not shared by strangers, and shown by at most a quarter of
+/// all. They are not evidence yet; they only do not count as background, on either side.
+fn kin(ground: Ground<'_>, confirmed: &[Member], barred: &BTreeSet<u32>, likeness: &mut Likeness) -> Vec<u32> {
+    let population = ground.population;
+    if population.len() > SMALL {
+        return Vec::new();
+    }
+    let profile = Profile::new(ground, confirmed, &[], likeness);
+    let quarter = small(population.len()) / 4;
+    let agrees = |host: u32| {
+        let ratios = profile.ratios(ground, host, weight_in(confirmed, host));
+        let telling = Group::ALL.into_iter().zip(ratios).filter(|(_, ratio)| {
+            ratio.hit.is_some_and(|(rung, code)| {
+                let held = profile.held(rung, code);
+                let own_hand = held.is_some_and(|held| held.habit.is_none() && held.likeness >= 0.5);
+                own_hand && population.column(rung).count(code) <= quarter.max(2)
+            })
+        });
+        let (all, provider) =
+            telling.fold((0, 0), |(all, side), (group, _)| (all + 1, side + u32::from(is_provider_side(group))));
+        all >= 3 && provider >= 1
+    };
+    (0..small(population.len())).filter(|host| !barred.contains(host) && agrees(*host)).collect()
+}
+
+/// How far a grown set is believed: the fitted check of seven figures that need no labels. 1 when nothing grew.
+fn purity(
+    ground: Ground<'_>,
+    seeds: &[u32],
+    members: &[Member],
+    seed_profile: &Profile,
+    kin: &[u32],
+    likeness: &mut Likeness,
+) -> f64 {
+    let grown: Vec<Member> = members.iter().filter(|member| !is_confirmed(seeds, member.0)).copied().collect();
+    if grown.is_empty() {
+        return 1.0;
+    }
+    let without = Profile::new(ground, &grown, kin, likeness);
+    let back: Vec<Scored> = seeds.iter().map(|seed| without.score(ground, *seed, 0.0)).collect();
+    let alone: Vec<Scored> = grown.iter().map(|(host, _)| seed_profile.score(ground, *host, 0.0)).collect();
+    let ties = |scored: &Scored| f64::from(small(scored.ratios.iter().filter(|ratio| ratio.ln > TIES).count()));
+    let mean = |values: &mut dyn Iterator<Item = f64>| {
+        let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        sum / f64::max(count, 1.0)
+    };
+    let share = |test: &dyn Fn(&Scored) -> bool| mean(&mut alone.iter().map(|one| f64::from(u8::from(test(one)))));
+    let mass: f64 = members.iter().map(|member| member.1).sum();
+    ground.weights.purity.probability(&[
+        mean(&mut back.iter().map(|one| log_odds(one.probability()))),
+        mean(&mut alone.iter().map(|one| log_odds(one.probability()))),
+        share(&|one| one.probability() > 0.5),
+        mass.ln(),
+        share(&|one| ties(one) >= 2.0),
+        share(&|one| ties(one) >= 3.0),
+        mean(&mut back.iter().map(ties)),
+    ])
+}
+
+/// What is left of a set's claim to a host when others claim it too: (1 + O) / (1 + O + sum of the others' odds). All
+/// claims together are then one distribution over the sets and the background.
+pub(super) fn left_by_rivals(own: f64, rivals: impl Iterator<Item = f64>) -> f64 {
+    let odds = |log: f64| log.clamp(-30.0, 30.0).exp();
+    let mine = 1.0 + odds(own);
+    mine / (mine + rivals.map(odds).sum::<f64>())
+}

@@ -1,0 +1,155 @@
+//! Providers: what is confirmed and rejected of each, the set grown from it, and who else claims a host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::claim;
+use super::grow::{Grown, grow, left_by_rivals};
+use super::likeness::Likeness;
+use super::population::Population;
+use super::score::{Ground, Member, Profile, Scored};
+use crate::finding::{Level, Seed, Subject, Verdict};
+
+/// A provider with everything known of it.
+#[derive(Debug)]
+pub(super) struct Provider {
+    pub(super) name: String,
+    /// The first seed as recorded: an address, or a facet as `kind=value`.
+    pub(super) first_seed: String,
+    /// Why each confirmed host is one, in the words of seeds and verdicts.
+    pub(super) confirmed: BTreeMap<u32, String>,
+    /// Hosts an analyst rejected.
+    pub(super) rejected: BTreeMap<u32, String>,
+    pub(super) grown: Grown,
+    /// The rejected hosts, counted; `None` without any.
+    refused: Option<Profile>,
+}
+
+/// All providers of a case, and what each says of the hosts it may claim.
+#[derive(Debug)]
+pub(super) struct Providers {
+    pub(super) all: Vec<Provider>,
+    /// For each host the log odds (against background) of every provider that claims it.
+    claims: BTreeMap<u32, Vec<(usize, f64)>>,
+}
+
+/// One provider's claim to one host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    /// Calibrated probability, bounded by the level.
+    pub(super) score: f64,
+    pub(super) level: Level,
+    pub(super) scored: Scored,
+    /// The strongest other provider, with its share of this host's odds.
+    pub(super) rival: Option<(usize, f64)>,
+}
+
+/// What seeds and verdicts say of one provider, before anything is computed.
+#[derive(Debug, Default)]
+struct Words {
+    first_seed: Option<String>,
+    confirmed: BTreeMap<u32, String>,
+    rejected: BTreeMap<u32, String>,
+}
+
+/// Grows a set for each provider that has a confirmed host in the population.
+pub(super) fn providers(
+    ground: Ground<'_>,
+    seeds: &[Seed],
+    verdicts: &[Verdict],
+    likeness: &mut Likeness,
+) -> Providers {
+    let words = gather_words(ground.population, seeds, verdicts);
+    let mut all = Vec::new();
+    for (name, one) in &words {
+        if one.confirmed.is_empty() {
+            continue;
+        }
+        let others = words.iter().filter(|(other, _)| *other != name).flat_map(|(_, other)| other.confirmed.keys());
+        let barred: BTreeSet<u32> =
+            others.chain(one.rejected.keys()).filter(|host| !one.confirmed.contains_key(host)).copied().collect();
+        let confirmed: Vec<u32> = one.confirmed.keys().copied().collect();
+        let grown = grow(ground, &confirmed, &barred, likeness);
+        let refused: Vec<Member> = one.rejected.keys().map(|host| (*host, 1.0)).collect();
+        let refused = (!refused.is_empty()).then(|| Profile::new(ground, &refused, &[], likeness));
+        all.push(Provider {
+            name: name.clone(),
+            first_seed: one.first_seed.clone().unwrap_or_default(),
+            confirmed: one.confirmed.clone(),
+            rejected: one.rejected.clone(),
+            grown,
+            refused,
+        });
+    }
+    let mut claims: BTreeMap<u32, Vec<(usize, f64)>> = BTreeMap::new();
+    for (place, provider) in all.iter().enumerate() {
+        for (host, scored) in &provider.grown.candidates {
+            claims.entry(*host).or_default().push((place, scored.log_odds));
+        }
+    }
+    Providers { all, claims }
+}
+
+/// Sorts what seeds and verdicts say by provider. The order they are given in does not matter: the earliest recorded
+/// seed is the first, and of two words on one host the later holds.
+fn gather_words(population: &Population, seeds: &[Seed], verdicts: &[Verdict]) -> BTreeMap<String, Words> {
+    let mut words: BTreeMap<String, Words> = BTreeMap::new();
+    let mut seeds: Vec<&Seed> = seeds.iter().collect();
+    seeds.sort_by(|a, b| (a.recorded_at, &a.subject, &a.why).cmp(&(b.recorded_at, &b.subject, &b.why)));
+    for seed in seeds {
+        let one = words.entry(seed.provider.clone()).or_default();
+        let shown = match &seed.subject {
+            Subject::Host(address) => address.to_string(),
+            Subject::Facet(kind, value) => format!("{kind}={value}"),
+        };
+        one.first_seed.get_or_insert(shown);
+        for host in population.subjects(&seed.subject) {
+            one.confirmed.entry(host).or_insert_with(|| format!("confirmed as a seed: {}", seed.why));
+        }
+    }
+    let mut verdicts: Vec<&Verdict> = verdicts.iter().collect();
+    verdicts.sort_by(|a, b| (a.recorded_at, a.address, a.confirmed).cmp(&(b.recorded_at, b.address, b.confirmed)));
+    for verdict in verdicts {
+        let Some(host) = population.find(verdict.address) else { continue };
+        let Some(one) = words.get_mut(&verdict.provider) else { continue };
+        if verdict.confirmed {
+            one.rejected.remove(&host);
+            one.confirmed.entry(host).or_insert_with(|| format!("confirmed by an analyst: {}", verdict.why));
+        } else {
+            one.confirmed.remove(&host);
+            one.rejected.insert(host, verdict.why.clone());
+        }
+    }
+    words
+}
+
+impl Providers {
+    /// The claim of the provider at `place` to a host; `None` for a host it cannot claim: rejected, or another's.
+    pub(super) fn claim(&self, ground: Ground<'_>, place: usize, host: u32) -> Option<Claim> {
+        let provider = self.all.get(place)?;
+        let grown = &provider.grown;
+        if provider.confirmed.contains_key(&host) {
+            let scored = grown.score(ground, host);
+            return Some(Claim { score: 1.0, level: Level::Provider, scored, rival: None });
+        }
+        let anothers = self.all.iter().any(|other| other.confirmed.contains_key(&host));
+        if anothers || provider.rejected.contains_key(&host) || ground.population.answers_everywhere(host) {
+            return None;
+        }
+        let known = grown.candidates.binary_search_by_key(&host, |one| one.0).ok();
+        let scored =
+            known.and_then(|at| grown.candidates.get(at)).map_or_else(|| grown.score(ground, host), |one| one.1);
+        let mut rivals: Vec<(usize, f64)> =
+            self.claims.get(&host).into_iter().flatten().filter(|(other, _)| *other != place).copied().collect();
+        rivals.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let refused = provider.refused.as_ref().map(|refused| refused.score(ground, host, 0.0).log_odds);
+        let against = rivals.iter().map(|rival| rival.1).chain(refused);
+        let score = grown.probability(ground, host, &scored) * left_by_rivals(scored.log_odds, against);
+        let level = claim::level(&grown.profile, &scored);
+        let rival = rivals.first().map(|(other, log)| {
+            let others = rivals.iter().filter(|(one, _)| one != other).map(|rival| rival.1);
+            let share = super::weights::probability(*log) * left_by_rivals(*log, others.chain([scored.log_odds]));
+            (*other, share)
+        });
+        Some(Claim { score: claim::bound(score, level), level, scored, rival })
+    }
+}

@@ -1,0 +1,272 @@
+//! One host against a set: one likelihood ratio per group, and their sum.
+//!
+//! For a set C with weights q and a group with rungs from specific to general, from the general end:
+//!
+//!     R = ((W(v) - d) / f(v) + (a + d D) R') / (T + a)
+//!
+//! `v` is the host's value, `W` the mass of C that shows it, `T` the mass of C observed on the rung, `D` the number of
+//! distinct values in C, `f` the share of hosts outside C that show `v`, `a` the group's concentration, `d` = 1/2, `R'`
+//! the rung below and 1 below the last. It is the Pitman-Yor predictive over the background (notes/linkage.md section
+//! 3). The host's own share in C is taken out. A value no other host shows says nothing on its rung; a group that was
+//! not observed has the ratio 1.
+//!
+//! Of several values of a host on one rung the one that says most is taken, once. A member with several values adds its
+//! whole weight to each `W` but shares it out in `D`, so that its number of keys is no evidence.
+
+use super::defaults::{Defaults, ceiling};
+use super::likeness::Likeness;
+use super::population::{Population, small};
+use super::rung::{GROUPS, RUNGS, Rung};
+use super::weights::{Sum, Weights, probability};
+use crate::facet::{Group, Habit};
+
+/// The Pitman-Yor discount.
+pub(super) const DISCOUNT: f64 = 0.5;
+/// Bounds of a group's log likelihood ratio before weights; those the weights were fitted with.
+const BOUNDS: (f64, f64) = (-5.0, 12.0);
+/// A group supports a claim from this log likelihood ratio on; that the weights were fitted with.
+const SUPPORTS: f64 = 1.0;
+/// With n background hosts and no hit a frequency is at most about 3/n, so that no group may count more than n/3.
+const RULE_OF_THREE: f64 = 3.0;
+
+/// A host and its weight in a set.
+pub(super) type Member = (u32, f64);
+
+/// What one group says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Ratio {
+    /// False when host or set did not show the group.
+    pub(super) observed: bool,
+    /// Natural log of the likelihood ratio; 0 when not observed.
+    pub(super) ln: f64,
+    /// The most specific rung on which host and set agree, and the value.
+    pub(super) hit: Option<(Rung, u32)>,
+}
+
+impl Ratio {
+    /// Nothing seen, nothing said.
+    pub(super) const UNOBSERVED: Self = Self { observed: false, ln: 0.0, hit: None };
+}
+
+/// What is handed to every computation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ground<'a> {
+    pub(super) population: &'a Population,
+    pub(super) weights: &'a Weights,
+    pub(super) defaults: &'a Defaults<'a>,
+}
+
+/// A value that members of a set show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) code: u32,
+    /// Mass of members that show it.
+    pub(super) mass: f64,
+    /// Number of members that show it.
+    pub(super) members: u32,
+    /// One over its share among hosts outside the set.
+    rarity: f64,
+    /// Whose default it is, if it is one.
+    pub(super) habit: Option<Habit>,
+    /// At what factor agreement in it counts ([`Likeness`]).
+    pub(super) likeness: f64,
+}
+
+/// One rung of a set.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RungProfile {
+    /// By code, ascending.
+    held: Vec<Held>,
+    /// Mass of members observed here.
+    pub(super) mass: f64,
+    /// Number of distinct values, soft.
+    distinct: f64,
+}
+
+impl RungProfile {
+    /// All values that members share with anybody, by code.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter()
+    }
+
+    /// The entry of a value.
+    pub(super) fn held(&self, code: u32) -> Option<&Held> {
+        let place = self.held.binary_search_by_key(&code, |held| held.code).ok()?;
+        self.held.get(place)
+    }
+}
+
+/// A set, counted.
+#[derive(Clone, Debug)]
+pub(super) struct Profile {
+    rungs: [RungProfile; RUNGS],
+    /// Sum of the weights.
+    pub(super) mass: f64,
+    /// Highest log ratio each group may count for.
+    ceilings: [f64; GROUPS],
+    /// Hosts outside the set in which each group was observed.
+    pub(super) background: [f64; GROUPS],
+}
+
+/// What all groups together say of one host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scored {
+    pub(super) ratios: [Ratio; GROUPS],
+    /// Natural log of what each group counts, after likeness, weight and cap.
+    pub(super) counted: [f64; GROUPS],
+    /// Log odds with prior and corrections.
+    pub(super) log_odds: f64,
+}
+
+impl Scored {
+    /// As a probability.
+    pub(super) fn probability(&self) -> f64 {
+        probability(self.log_odds)
+    }
+}
+
+impl Profile {
+    /// Counts a set. `kin` are hosts outside the set that are not to count as background.
+    pub(super) fn new(ground: Ground<'_>, members: &[Member], kin: &[u32], likeness: &mut Likeness) -> Self {
+        let Ground { population, weights, defaults } = ground;
+        let mut kin: Vec<u32> = kin.to_vec();
+        kin.retain(|host| members.binary_search_by_key(host, |member| member.0).is_err());
+        let kin_mass = f64::from(small(kin.len()));
+        let mut rungs: [RungProfile; RUNGS] = std::array::from_fn(|_| RungProfile::default());
+        let mut background = [0.0_f64; GROUPS];
+        for ((rung, column), profile) in population.columns().zip(&mut rungs) {
+            let mut values: Vec<(u32, f64, f64)> = Vec::new();
+            for (host, weight) in members.iter().filter(|(host, _)| column.is_observed(*host)) {
+                profile.mass += weight;
+                let codes = column.codes(*host);
+                if codes.is_empty() {
+                    profile.distinct += weight.min(1.0);
+                }
+                let share = weight / f64::from(small(codes.len()).max(1));
+                values.extend(codes.iter().map(|code| (*code, *weight, share)));
+            }
+            values.sort_unstable_by_key(|value| value.0);
+            let outside = population.size() - profile.mass - kin_mass + 1.0;
+            for same in values.chunk_by(|a, b| a.0 == b.0) {
+                let Some((code, ..)) = same.first() else { continue };
+                let mass: f64 = same.iter().map(|value| value.1).sum();
+                let share: f64 = same.iter().map(|value| value.2).sum();
+                profile.distinct += share.min(1.0);
+                let kin_here = kin.iter().filter(|host| column.codes(**host).contains(code)).count();
+                let others = f64::from(column.count(*code)) - mass - f64::from(small(kin_here));
+                let rarity = outside / (others.max(0.0) + 0.5);
+                let habit = defaults.habit(rung, column.value(*code));
+                let likeness = likeness.of(population, weights, rung, *code);
+                profile.held.push(Held { code: *code, mass, members: small(same.len()), rarity, habit, likeness });
+            }
+            if let Some(seen) = background.get_mut(group_place(rung)) {
+                *seen = seen.max(f64::from(column.observed()) - profile.mass);
+            }
+        }
+        let ceilings = background.map(|seen| (seen / RULE_OF_THREE).max(1.0).ln());
+        Self { rungs, mass: members.iter().map(|member| member.1).sum(), ceilings, background }
+    }
+
+    /// All rungs.
+    pub(super) fn rungs(&self) -> impl Iterator<Item = (Rung, &RungProfile)> {
+        Rung::ALL.into_iter().zip(&self.rungs)
+    }
+
+    /// The rung of this profile.
+    pub(super) fn rung(&self, rung: Rung) -> Option<&RungProfile> {
+        self.rungs().find(|(one, _)| *one == rung).map(|(_, profile)| profile)
+    }
+
+    /// The entry of a value.
+    pub(super) fn held(&self, rung: Rung, code: u32) -> Option<&Held> {
+        self.rung(rung)?.held(code)
+    }
+
+    /// What each group says of a host whose own weight in the set is `own`.
+    pub(super) fn ratios(&self, ground: Ground<'_>, host: u32, own: f64) -> [Ratio; GROUPS] {
+        let mut out = [Ratio::UNOBSERVED; GROUPS];
+        let groups = Group::ALL.iter().zip(ground.weights.groups());
+        let mut rungs = ground.population.columns().zip(&self.rungs).rev().peekable();
+        for ((group, weights), slot) in groups.zip(&mut out).rev() {
+            let mut ratio = 1.0_f64;
+            let mut set_observed = false;
+            while let Some(((rung, column), profile)) = rungs.next_if(|((rung, _), _)| rung.group() == *group) {
+                if !column.is_observed(host) {
+                    continue;
+                }
+                slot.observed = true;
+                let mass = (profile.mass - own).max(0.0);
+                set_observed |= mass > 0.0;
+                let codes = column.codes(host);
+                if codes.is_empty() || mass <= 0.0 {
+                    continue;
+                }
+                let mut best: Option<(f64, &Held)> = None;
+                for held in codes.iter().filter_map(|code| profile.held(*code)) {
+                    let left = held.mass - own;
+                    if left > 1e-9 {
+                        let gain = (left - DISCOUNT.min(0.5 * left)) * held.rarity;
+                        if best.is_none_or(|(most, _)| gain > most) {
+                            best = Some((gain, held));
+                        }
+                    }
+                }
+                let distinct = (profile.distinct - own).max(0.0);
+                let gain = best.map_or(0.0, |(gain, _)| gain);
+                ratio = (gain + (weights.alpha + DISCOUNT * distinct) * ratio) / (mass + weights.alpha);
+                if let Some((_, held)) = best {
+                    ratio = ratio.min(ceiling(held.habit));
+                    slot.hit = Some((rung, held.code));
+                }
+            }
+            slot.observed &= set_observed;
+            slot.ln = if slot.observed { ratio.max(1e-9).ln() } else { 0.0 };
+        }
+        out
+    }
+
+    /// The sum over the groups, with the prior of `sum`.
+    pub(super) fn weigh(&self, ground: Ground<'_>, sum: &Sum, ratios: [Ratio; GROUPS], mass: f64) -> Scored {
+        let mut counted = [0.0; GROUPS];
+        let mut supports = 0;
+        let groups = ratios.iter().zip(ground.weights.groups()).zip(&self.ceilings);
+        for (slot, ((ratio, weights), ceiling)) in counted.iter_mut().zip(groups) {
+            let ln = ratio.ln.clamp(BOUNDS.0, BOUNDS.1);
+            if ln > 0.0 {
+                let likeness =
+                    ratio.hit.and_then(|(rung, code)| self.held(rung, code)).map_or(1.0, |held| held.likeness);
+                *slot = (weights.support * ln * likeness).min(*ceiling);
+                supports += u32::from(ln * likeness > SUPPORTS);
+            } else {
+                *slot = weights.against * ln;
+            }
+        }
+        let prior = ground.weights.prior(sum, ground.population.size(), mass);
+        let two = if supports >= 2 { sum.two } else { 0.0 };
+        let three = if supports >= 3 { sum.three } else { 0.0 };
+        let log_odds = prior + two + three + counted.iter().sum::<f64>();
+        Scored { ratios, counted, log_odds }
+    }
+
+    /// A host against this set.
+    pub(super) fn score(&self, ground: Ground<'_>, host: u32, own: f64) -> Scored {
+        let ratios = self.ratios(ground, host, own);
+        self.weigh(ground, &ground.weights.seed, ratios, self.mass)
+    }
+}
+
+/// The place of a rung's group in [`Group::ALL`].
+fn group_place(rung: Rung) -> usize {
+    Group::ALL.iter().position(|group| *group == rung.group()).unwrap_or(usize::MAX)
+}
+
+/// The weight of a host in a sorted set; 0 outside.
+pub(super) fn weight_in(members: &[Member], host: u32) -> f64 {
+    let place = members.binary_search_by_key(&host, |member| member.0).ok();
+    place.and_then(|place| members.get(place)).map_or(0.0, |member| member.1)
+}
+
+/// Reads a fixed array by group.
+pub(super) fn of_group<T: Copy + Default>(values: &[T; GROUPS], group: Group) -> T {
+    Group::ALL.iter().zip(values).find(|(one, _)| **one == group).map_or_else(T::default, |(_, value)| *value)
+}

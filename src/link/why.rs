@@ -1,0 +1,179 @@
+//! The reasons for one link, for a reader who has to check it.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::explain::{self, rounded};
+use super::findings::{confirmation, level_words, log10, rival_words};
+use super::likeness::Likeness;
+use super::population::Population;
+use super::provider::Providers;
+use super::score::{Ground, Profile, Scored, weight_in};
+use super::{claim, weights};
+use crate::finding::{Evidence, Level};
+
+/// What a host is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// The set grown from a provider's seeds.
+    Provider(String),
+    /// One other host.
+    Host(IpAddr),
+}
+
+/// All that is to be said of one link. H1: the operator of the set runs this machine; H2: it is a machine drawn from
+/// the scanned background. Ratios are about the findings under these two, the prior stands apart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The host asked about.
+    pub address: IpAddr,
+    /// The provider's name, or the other host's address.
+    pub against: String,
+    /// The claim in one sentence.
+    pub summary: String,
+    /// In plain words, strongest first.
+    pub reasons: Vec<String>,
+    /// What speaks against, strongest first.
+    pub counter: Vec<String>,
+    /// Groups that could not be compared.
+    pub not_observed: Vec<String>,
+    /// Group by group.
+    pub evidence: Vec<Evidence>,
+    /// Hosts in the set, the confirmed ones included; 1 for one other host.
+    pub set_size: u64,
+    /// Of these, confirmed.
+    pub confirmed: u64,
+    /// How far the grown set is believed.
+    pub purity: f64,
+    /// log10 of the odds before any evidence, with the corrections for dependence.
+    pub log10_prior: f64,
+    /// log10 of all counted evidence.
+    pub log10_lr: f64,
+    /// The same without the strongest group.
+    pub log10_lr_without_strongest: f64,
+    /// Probability within the set, before purity, rivals and level.
+    pub score_in_set: f64,
+    /// Probability by the confirmed hosts alone.
+    pub score_by_seeds: f64,
+    /// The calibrated probability: as in the ranking.
+    pub score: f64,
+    /// What the claim can be.
+    pub level: Level,
+    /// Weights used.
+    pub weights: String,
+    /// Hosts of the population.
+    pub hosts: u64,
+}
+
+/// Explains a host against a provider's set; `None` when host or provider are unknown.
+pub(super) fn against_provider(
+    ground: Ground<'_>,
+    providers: &Providers,
+    address: IpAddr,
+    name: &str,
+) -> Option<Explanation> {
+    let host = ground.population.find(address)?;
+    let place = providers.all.iter().position(|provider| provider.name == name)?;
+    let provider = providers.all.get(place)?;
+    let grown = &provider.grown;
+    let own = weight_in(&grown.members, host);
+    let claim = providers.claim(ground, place, host);
+    let scored = claim.map_or_else(|| grown.score(ground, host), |claim| claim.scored);
+    let mut out = from_table(ground, &grown.profile, &scored, host, own);
+    let alone = f64::from(u8::from(provider.confirmed.contains_key(&host)));
+    out.against = name.to_owned();
+    out.set_size = explain::hosts(grown.members.len());
+    out.confirmed = explain::hosts(provider.confirmed.len());
+    out.purity = rounded(grown.purity, 6);
+    out.score_by_seeds = rounded(grown.seeds.score(ground, host, alone).probability(), 9);
+    out.reasons = [confirmation(provider, host), out.reasons].concat();
+    match claim {
+        Some(claim) => {
+            out.score = rounded(claim.score, 9);
+            out.level = claim.level;
+            out.counter = [rival_words(providers, &claim), level_words(claim.level), out.counter].concat();
+        }
+        None => {
+            out.score = 0.0;
+            out.level = Level::Chance;
+            let rejected = provider.rejected.get(&host).map(|why| format!("rejected by an analyst: {why}"));
+            let theirs = providers.all.iter().find(|other| other.confirmed.contains_key(&host));
+            let theirs = theirs.map(|other| format!("a confirmed host of provider `{}`", other.name));
+            let everywhere = ground.population.answers_everywhere(host);
+            let box_words =
+                everywhere.then(|| "answers on every port, as a middlebox does: attributed to nobody".into());
+            out.counter = rejected.into_iter().chain(theirs).chain(box_words).chain(out.counter).collect();
+        }
+    }
+    out.summary = summary(&out);
+    Some(out)
+}
+
+/// Explains two hosts; `None` when one is unknown.
+pub(super) fn against_host(
+    ground: Ground<'_>,
+    address: IpAddr,
+    other: IpAddr,
+    likeness: &mut Likeness,
+) -> Option<Explanation> {
+    let population: &Population = ground.population;
+    let (host, second) = (population.find(address)?, population.find(other)?);
+    let own = f64::from(u8::from(host == second));
+    let profile = Profile::new(ground, &[(second, 1.0)], &[], likeness);
+    let scored = profile.score(ground, host, own);
+    let mut out = from_table(ground, &profile, &scored, host, own);
+    out.against = other.to_string();
+    out.level = claim::level(&profile, &scored);
+    out.score = rounded(claim::bound(scored.probability(), out.level), 9);
+    out.score_by_seeds = out.score_in_set;
+    out.counter = [level_words(out.level), out.counter].concat();
+    out.summary = summary(&out);
+    Some(out)
+}
+
+fn from_table(ground: Ground<'_>, profile: &Profile, scored: &Scored, host: u32, own: f64) -> Explanation {
+    let table = explain::table(ground, profile, scored, own);
+    let (sum, without) = claim::totals(&scored.counted);
+    Explanation {
+        address: ground.population.address(host),
+        against: String::new(),
+        summary: String::new(),
+        reasons: table.reasons,
+        counter: table.against,
+        not_observed: table.not_observed,
+        evidence: table.rows,
+        set_size: 1,
+        confirmed: 0,
+        purity: 1.0,
+        log10_prior: log10(scored.log_odds - sum),
+        log10_lr: log10(sum),
+        log10_lr_without_strongest: log10(without),
+        score_in_set: rounded(weights::probability(scored.log_odds), 9),
+        score_by_seeds: 0.0,
+        score: 0.0,
+        level: Level::Chance,
+        weights: ground.weights.name().to_owned(),
+        hosts: explain::hosts(ground.population.len()),
+    }
+}
+
+/// One sentence: the claim, its strength and what it rests on.
+fn summary(of: &Explanation) -> String {
+    let claim = match of.level {
+        Level::Provider => "set up by the same provider",
+        Level::Tenant => "serving the same customer's content",
+        Level::Vendor => "running the same product or image",
+        Level::Distribution => "running the same distribution's defaults",
+        Level::Chance => "alike by chance only",
+    };
+    let groups = of.evidence.iter().filter(|row| row.log10_counted * std::f64::consts::LN_10 >= claim::COUNTS).count();
+    format!(
+        "{} and {}: {claim}, probability {:.3}; {groups} of {} groups agree beyond chance ({})",
+        of.address,
+        of.against,
+        of.score,
+        of.evidence.iter().filter(|row| row.observed).count(),
+        explain::support(of.log10_lr * std::f64::consts::LN_10)
+    )
+}
