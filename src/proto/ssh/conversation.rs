@@ -23,7 +23,7 @@ pub enum Want {
     /// The first that we can verify, in the server's own order; a certificate only where no plain key can be had.
     First,
     /// The key of this host key algorithm.
-    Named(String),
+    Algorithm(String),
 }
 
 impl Want {
@@ -32,7 +32,7 @@ impl Want {
     pub fn of(step: &Step) -> Option<Self> {
         match step {
             Step::Kex(algorithm) if algorithm.is_empty() => Some(Self::First),
-            Step::Kex(algorithm) => Some(Self::Named(algorithm.clone())),
+            Step::Kex(algorithm) => Some(Self::Algorithm(algorithm.clone())),
             _ => None,
         }
     }
@@ -94,7 +94,7 @@ impl Kex {
     fn begin(&mut self, theirs: &KexInit<'_>, out: &mut Vec<u8>) -> Option<()> {
         let algorithm = match &self.want {
             Want::First => algorithm::first_choice(theirs.host_key)?,
-            Want::Named(name) => name.as_bytes(),
+            Want::Algorithm(name) => name.as_bytes(),
         };
         let answer = theirs.answer(algorithm, &self.cookie);
         let choice = Choice::between(&KexInit::parse(&answer).ok()?, theirs)?;

@@ -84,7 +84,8 @@ struct Shown {
 /// Every distinct key once: proven when any connection proved it, a certificate's when any showed it in one.
 fn host_keys(talks: &[Transcript<'_>]) -> impl Iterator<Item = Facet> {
     let mut keys: Vec<Shown> = Vec::new();
-    for (key, proven) in talks.iter().filter_map(Transcript::host_key) {
+    for (talk, key) in talks.iter().filter_map(|talk| talk.host_key().map(|key| (talk, key))) {
+        let proven = talk.proves(&key);
         let value = key.fingerprint().into_bytes();
         let certificate = key.is_certificate();
         if let Some(seen) = keys.iter_mut().find(|seen| seen.value == value) {
@@ -106,7 +107,7 @@ fn host_keys(talks: &[Transcript<'_>]) -> impl Iterator<Item = Facet> {
 /// Every type of key that was offered and could not be had. A type that was never asked for, because the first key was
 /// enough, is not missing.
 fn missing(talks: &[Transcript<'_>]) -> Vec<Facet> {
-    let had: Vec<&[u8]> = talks.iter().filter_map(|talk| talk.host_key().map(|(key, _)| key.blob_type)).collect();
+    let had: Vec<&[u8]> = talks.iter().filter_map(Transcript::host_key).map(|key| key.blob_type).collect();
     let mut facets: Vec<Facet> = Vec::new();
     let mut done: Vec<&[u8]> = Vec::new();
     for talk in talks {

@@ -103,12 +103,15 @@ impl<'a> Transcript<'a> {
         }
     }
 
-    /// The host key shown, and whether its signature over the exchange hash verifies.
-    pub(super) fn host_key(&self) -> Option<(HostKey<'a>, bool)> {
-        let reply = self.talk.reply?;
-        let key = HostKey::parse(reply.host_key)?;
-        let proven = self.exchange_hash().is_some_and(|hash| signature::verifies(&key, &hash, reply.signature));
-        Some((key, proven))
+    /// The host key shown.
+    pub(super) fn host_key(&self) -> Option<HostKey<'a>> {
+        HostKey::parse(self.talk.reply?.host_key)
+    }
+
+    /// True when the signature over the exchange hash comes from this key.
+    pub(super) fn proves(&self, key: &HostKey<'_>) -> bool {
+        let hash = self.exchange_hash();
+        self.talk.reply.zip(hash).is_some_and(|(reply, hash)| signature::verifies(key, &hash, reply.signature))
     }
 
     /// H of RFC 4253 8, RFC 4419 3 or RFC 5656 4.

@@ -64,7 +64,7 @@ fn every_method_proves_the_key() {
 fn every_type_of_key_and_signature_is_proven() {
     for signer in signer::all() {
         let name = signer.algorithm;
-        let exchange = server("curve25519-sha256", signer).meet(Want::Named(name.to_owned()), 4096);
+        let exchange = server("curve25519-sha256", signer).meet(Want::Algorithm(name.to_owned()), 4096);
         let reading = reading(vec![exchange]);
         assert_eq!(reading.outcome, Outcome::Answered);
         assert_eq!(proven(&reading), [true], "{name}");

@@ -191,7 +191,7 @@ impl Server {
 pub(super) fn exchange_for(want: &Want) -> Exchange {
     let step = match want {
         Want::First => Step::Kex(String::new()),
-        Want::Named(name) => Step::Kex(name.clone()),
+        Want::Algorithm(name) => Step::Kex(name.clone()),
     };
     Exchange::unsent(step, End::Done, None)
 }
