@@ -52,9 +52,9 @@ pub(super) fn scope_as_kept(case: &Case) -> Result<Scope, Stop> {
 
 /// `KIND=VALUE` as a subject.
 pub(super) fn facet_subject(text: &str) -> Result<Subject, Stop> {
-    let (kind, value) = text.split_once('=').ok_or_else(|| {
-        Stop::usage(anyhow!("`{text}` is no facet; write KIND=VALUE, like ssh.host_key=SHA256:…"))
-    })?;
+    let (kind, value) = text
+        .split_once('=')
+        .ok_or_else(|| Stop::usage(anyhow!("`{text}` is no facet; write KIND=VALUE, like ssh.host_key=SHA256:…")))?;
     let kind: crate::facet::FacetKind = kind.trim().parse().map_err(Stop::usage)?;
     Ok(Subject::Facet(kind.as_str().to_owned(), value.trim().to_owned()))
 }
@@ -64,8 +64,8 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, Stop> {
     let day = text.parse::<jiff::civil::Date>().ok().and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
     match day {
         Some(day) => Ok(day.timestamp()),
-        None => text.parse().map_err(|_| {
-            Stop::usage(anyhow!("`{text}` is no date; write 2026-11-22 or 2026-11-22T10:00:00Z"))
-        }),
+        None => text
+            .parse()
+            .map_err(|_| Stop::usage(anyhow!("`{text}` is no date; write 2026-11-22 or 2026-11-22T10:00:00Z"))),
     }
 }

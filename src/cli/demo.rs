@@ -30,7 +30,8 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
     let plan = Plan::new(args.seed, Layout::default());
     let plan = args.shuffle.map_or_else(|| plan.clone(), |shuffle| plan.shuffled(shuffle));
     let starts: Vec<IpAddr> = plan.good_seed().into_iter().chain(plan.alternative_seeds()).collect();
-    let start = *starts.get(usize::from(args.start)).ok_or_else(|| anyhow!("the street has no such host to start from"))?;
+    let start =
+        *starts.get(usize::from(args.start)).ok_or_else(|| anyhow!("the street has no such host to start from"))?;
 
     term.step(format!("1. A street of {} hosts on loopback ({})", plan.hosts.len(), plan.layout.block()));
     let street = Street::up(plan)?;
@@ -62,7 +63,11 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
     let rows = crate::report::clusters(&findings, &export::sights(&opened)?);
     for (name, csv) in [("clusters.csv", true), ("clusters.jsonl", false)] {
         let mut file = super::term::Output::open(Some(&out.join(name)))?;
-        if csv { rows.write_csv(&mut file)? } else { rows.write_jsonl(&mut file)? }
+        if csv {
+            rows.write_csv(&mut file)?
+        } else {
+            rows.write_jsonl(&mut file)?
+        }
         file.finish()?;
     }
     show(&findings, start, term);
@@ -70,7 +75,12 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
     term.step("6. Against what is true of the street");
     let wrong = judge(&findings, &street.truth(), term);
     street.down();
-    term.say(format!("\ncase    {}\nreport  {}\ntook    {:.0} s", case.display(), report.display(), (clock.elapsed() - started).as_secs_f64()));
+    term.say(format!(
+        "\ncase    {}\nreport  {}\ntook    {:.0} s",
+        case.display(),
+        report.display(),
+        (clock.elapsed() - started).as_secs_f64()
+    ));
     term.say(format!("next    hostkin why {} ADDRESS", case.display()));
     Ok(if wrong == 0 { Exit::Done } else { Exit::Fault })
 }

@@ -27,21 +27,21 @@ impl From<Exit> for ExitCode {
 
 /// An error with the exit code it means.
 #[derive(Debug)]
-pub struct Stop {
+pub(super) struct Stop {
     /// The code.
-    pub exit: Exit,
+    pub(super) exit: Exit,
     /// Why.
-    pub error: anyhow::Error,
+    pub(super) error: anyhow::Error,
 }
 
 impl Stop {
     /// Wrongly called.
-    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self { exit: Exit::Usage, error: error.into() }
     }
 
     /// The scope refused.
-    pub fn scope(error: impl Into<anyhow::Error>) -> Self {
+    pub(super) fn scope(error: impl Into<anyhow::Error>) -> Self {
         Self { exit: Exit::Scope, error: error.into() }
     }
 }

@@ -37,9 +37,8 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
 /// The last findings; an error that says how to get some where there are none.
 pub(super) fn findings(case: &Case) -> Result<Findings, Stop> {
     let found = case.findings()?;
-    let (findings, _) = found.ok_or_else(|| {
-        anyhow!("this case was never linked; run `hostkin link {}` first", case.path().display())
-    })?;
+    let (findings, _) = found
+        .ok_or_else(|| anyhow!("this case was never linked; run `hostkin link {}` first", case.path().display()))?;
     Ok(findings)
 }
 
@@ -90,7 +89,8 @@ fn observations(case: &Case, args: &Export) -> Result<(), Stop> {
         out.finish()?;
         return Ok(());
     }
-    let mut rows = Rows::new(&["ip", "port", "protocol", "name", "outcome", "detail", "started_at", "connections", "facets"]);
+    let mut rows =
+        Rows::new(&["ip", "port", "protocol", "name", "outcome", "detail", "started_at", "connections", "facets"]);
     case.observations::<StoreError>(&filter, |one| {
         let facets: Vec<String> =
             one.facets.iter().map(|facet| format!("{}={}", facet.kind, show_bytes(&facet.value))).collect();

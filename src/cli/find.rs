@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::args::{Find, Format, Form};
+use super::args::{Find, Form, Format};
 use super::exit::{Exit, Stop};
 use super::term::{Output, width};
 use crate::facet::show_bytes;
@@ -13,11 +13,8 @@ pub(super) fn run(args: &Find) -> Result<Exit, Stop> {
     let case = Case::open_read_only(&args.case)?;
     let mut rows = Rows::new(&["ip", "asn", "prefix", "first_seen", "last_seen", "matched"]);
     let found = case.find::<StoreError>(&args.query, |host| {
-        let matched: Vec<String> = host
-            .matched
-            .iter()
-            .map(|(port, kind, value)| format!("{port} {kind}={}", show_bytes(value)))
-            .collect();
+        let matched: Vec<String> =
+            host.matched.iter().map(|(port, kind, value)| format!("{port} {kind}={}", show_bytes(value))).collect();
         let time = |at: Option<crate::clock::Timestamp>| at.map_or(Value::Null, |at| json!(at.to_string()));
         rows.push(vec![
             json!(host.address.to_string()),

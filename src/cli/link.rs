@@ -55,5 +55,7 @@ fn tell(findings: &Findings, case: &std::path::Path, term: &Term) {
         term.warn("no provider has a seed among these hosts; record one with `hostkin seed`, and scan it too");
     }
     let case = case.display();
-    term.say(format!("next: hostkin export {case} clusters, hostkin why {case} ADDRESS, hostkin export {case} report -o report.html"));
+    term.say(format!(
+        "next: hostkin export {case} clusters, hostkin why {case} ADDRESS, hostkin export {case} report -o report.html"
+    ));
 }

@@ -42,9 +42,9 @@ impl ScanPlan {
         let shard = args.shard.as_deref().map(str::parse).transpose().map_err(Stop::usage)?.unwrap_or(Shard::WHOLE);
         let want = match &args.only {
             None => Want::ALL,
-            Some(text) => text.parse().map_err(|error| {
-                Stop::usage(anyhow!("{error}: --only takes some of jarm,cert,http,ssh"))
-            })?,
+            Some(text) => text
+                .parse()
+                .map_err(|error| Stop::usage(anyhow!("{error}: --only takes some of jarm,cert,http,ssh")))?,
         };
         let speeches: Vec<Speech> = Speech::ALL.into_iter().filter(|speech| want.speech(*speech)).collect();
         let narrowing = Narrowing {

@@ -12,7 +12,7 @@ use super::exit::{Exit, Stop};
 use super::interrupt;
 use super::plan::{lines, rates};
 use super::term::{Output, Term};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::net::{Door, Limiter, stop_switch};
 use crate::observation::{Outcome, Presence, Speech};
 use crate::probe::{self, Asked, Settings};
@@ -28,9 +28,8 @@ pub(super) fn run(args: &Probe, term: &Term) -> Result<Exit, Stop> {
     let scope = Scope::load(&args.scope, clock.as_ref()).map_err(Stop::scope)?;
     let mut settings = Settings::full(scope.page().map(str::to_owned));
     if let Some(only) = &args.only {
-        settings.want = only
-            .parse()
-            .map_err(|error| Stop::usage(anyhow!("{error}: --only takes some of jarm,cert,http,ssh")))?;
+        settings.want =
+            only.parse().map_err(|error| Stop::usage(anyhow!("{error}: --only takes some of jarm,cert,http,ssh")))?;
     }
     let speeches: Vec<Speech> = Speech::ALL.into_iter().filter(|speech| settings.want.speech(*speech)).collect();
     let narrowing = Narrowing { speeches: Some(speeches), ..Narrowing::default() };

@@ -14,7 +14,7 @@ use super::exit::{Exit, Stop};
 use super::plan::ScanPlan;
 use super::progress::Watch;
 use super::scope::span;
-use super::term::{Output, Term};
+use super::term::Term;
 use super::{VERSION, actor, interrupt};
 use crate::clock::{Clock, SystemClock};
 use crate::discover::{Connect, Discovery};
@@ -203,9 +203,9 @@ fn finish(
         Err(error) => return Err(error.into()),
     };
     let summary: Value = json!(summary);
-    let closed = case.end_run(id, state, &summary, &actor(), clock.now()).and_then(|()| {
-        if state == State::Done { case.build_postings() } else { Ok(()) }
-    });
+    let closed = case
+        .end_run(id, state, &summary, &actor(), clock.now())
+        .and_then(|()| if state == State::Done { case.build_postings() } else { Ok(()) });
     match closed {
         Err(error) if result.is_err() => term.warn(format!("the end of the run could not be recorded: {error}")),
         other => other?,
@@ -242,6 +242,9 @@ fn tell(summary: &Summary, case: &Path, term: &Term) {
         term.say(format!("  {}", outcomes.join(", ")));
     }
     if !summary.complete {
-        term.say(format!("  nothing committed is lost; `hostkin scan {}` with the same options goes on", case.display()));
+        term.say(format!(
+            "  nothing committed is lost; `hostkin scan {}` with the same options goes on",
+            case.display()
+        ));
     }
 }

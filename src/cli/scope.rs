@@ -50,7 +50,14 @@ fn words(explained: &Explanation) -> String {
         for removed in &grant.removed {
             line("  less", &format!("{} by {}", addresses(removed.addresses), removed.by));
         }
-        line("  leaves", &if grant.is_emptied() { "nothing: this grant permits nobody to be asked".to_owned() } else { totals(&grant.left) });
+        line(
+            "  leaves",
+            &if grant.is_emptied() {
+                "nothing: this grant permits nobody to be asked".to_owned()
+            } else {
+                totals(&grant.left)
+            },
+        );
     }
     line("", "");
     line("in all", &totals(&explained.total));

@@ -10,7 +10,7 @@ use super::args::Color;
 
 /// The two streams, and how much to say.
 #[derive(Clone, Copy, Debug)]
-pub struct Term {
+pub(super) struct Term {
     color: bool,
     quiet: u8,
 }
@@ -18,7 +18,7 @@ pub struct Term {
 impl Term {
     /// From the flags and the environment.
     #[must_use]
-    pub fn new(color: Color, quiet: u8) -> Self {
+    pub(super) fn new(color: Color, quiet: u8) -> Self {
         let color = match color {
             Color::Always => true,
             Color::Never => false,
@@ -28,20 +28,20 @@ impl Term {
     }
 
     /// One line for the person at the keyboard; nothing under `-q`.
-    pub fn say(&self, text: impl AsRef<str>) {
+    pub(super) fn say(&self, text: impl AsRef<str>) {
         if self.quiet == 0 {
             line(text.as_ref());
         }
     }
 
     /// A heading of a step.
-    pub fn step(&self, text: impl AsRef<str>) {
+    pub(super) fn step(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
         self.say(if self.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() });
     }
 
     /// Something the person should act on; shown under `-q`, not under `-qq`.
-    pub fn warn(&self, text: impl AsRef<str>) {
+    pub(super) fn warn(&self, text: impl AsRef<str>) {
         if self.quiet < 2 {
             let text = text.as_ref();
             line(&if self.color { format!("\u{1b}[33mwarning:\u{1b}[0m {text}") } else { format!("warning: {text}") });
@@ -49,7 +49,7 @@ impl Term {
     }
 
     /// Why the program ends, with its causes. Always shown.
-    pub fn error(&self, error: &anyhow::Error) {
+    pub(super) fn error(&self, error: &anyhow::Error) {
         let head = if self.color { "\u{1b}[31merror:\u{1b}[0m" } else { "error:" };
         line(&format!("{head} {}", crate::facet::escape_terminal(&error.to_string())));
         for cause in error.chain().skip(1) {
@@ -59,7 +59,7 @@ impl Term {
 
     /// True when progress may be drawn.
     #[must_use]
-    pub fn draws(&self) -> bool {
+    pub(super) fn draws(&self) -> bool {
         self.quiet == 0 && io::stderr().is_terminal()
     }
 }
@@ -75,12 +75,16 @@ fn line(text: &str) {
 
 /// Width of the terminal that standard output is, if it is one.
 #[must_use]
-pub fn width() -> Option<u16> {
-    if io::stdout().is_terminal() { std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).or(Some(140)) } else { Some(160) }
+pub(super) fn width() -> Option<u16> {
+    if io::stdout().is_terminal() {
+        std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).or(Some(140))
+    } else {
+        Some(160)
+    }
 }
 
 /// Where data goes: standard output, or a file that appears whole or not at all.
-pub struct Output {
+pub(super) struct Output {
     to: To,
 }
 
@@ -103,7 +107,7 @@ impl Output {
     ///
     /// # Errors
     /// When the file exists already or cannot be made.
-    pub fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+    pub(super) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self { to: To::Stdout(BufWriter::new(io::stdout().lock())) }) };
         if path.exists() {
             anyhow::bail!("`{}` exists already; nothing was written. Choose another name or remove it", path.display());
@@ -120,7 +124,7 @@ impl Output {
     ///
     /// # Errors
     /// When the disk is full or the name was taken meanwhile. A reader of a pipe who went away is no error.
-    pub fn finish(self) -> anyhow::Result<()> {
+    pub(super) fn finish(self) -> anyhow::Result<()> {
         match self.to {
             To::Stdout(mut writer) => match writer.flush() {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -151,4 +155,3 @@ impl Write for Output {
         }
     }
 }
-

@@ -39,7 +39,9 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
     let mut out = Output::open(None)?;
     let mut explained = 0;
     for one in &against {
-        let Some(explanation) = link::why(&population, &seeds, &verdicts, &weights, &labels, args.ip, one) else { continue };
+        let Some(explanation) = link::why(&population, &seeds, &verdicts, &weights, &labels, args.ip, one) else {
+            continue;
+        };
         explained += 1;
         if args.json {
             serde_json::to_writer(&mut out, &explanation)?;
@@ -49,7 +51,11 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
         }
     }
     if explained == 0 {
-        return Err(anyhow!("no seed of this case was observed, so there is nothing to compare {} with; scan the seed first", args.ip).into());
+        return Err(anyhow!(
+            "no seed of this case was observed, so there is nothing to compare {} with; scan the seed first",
+            args.ip
+        )
+        .into());
     }
     out.finish()?;
     Ok(Exit::Done)

@@ -17,8 +17,7 @@ impl Probe<'_> {
 
     async fn get(&mut self, step: Step, path: &str) -> Go {
         let service = self.service;
-        let request =
-            http::request(path, &service.asked_as(), service.port, false, self.settings.page.as_deref());
+        let request = http::request(path, &service.asked_as(), service.port, false, self.settings.page.as_deref());
         let (exchange, go) = self.converse(step, &mut PageConversation::new(request)).await;
         self.capture.exchanges.push(exchange);
         go

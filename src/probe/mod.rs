@@ -15,9 +15,7 @@ pub use settings::{Costs, Proof, Settings, SshKeys, Want};
 
 use crate::clock::Timestamp;
 use crate::net::{Door, SystemEntropy};
-use crate::observation::{
-    Capture, CutShort, End, Exchange, Observation, Outcome, Presence, Service, Speech, Step,
-};
+use crate::observation::{Capture, CutShort, End, Exchange, Observation, Outcome, Presence, Service, Speech, Step};
 use crate::proto::{self, Conversation, Reading};
 use crate::target::Host;
 
@@ -44,7 +42,12 @@ pub async fn host(door: &Door, host: &Host, known: &[Presence], settings: &Setti
     for (place, service) in host.services.iter().enumerate() {
         let seen = known.get(place).copied().unwrap_or_default();
         if !settings.want.speech(service.speech) {
-            all.push(Asked { service: service.clone(), presence: Presence::Unasked, observations: Vec::new(), stopped: false });
+            all.push(Asked {
+                service: service.clone(),
+                presence: Presence::Unasked,
+                observations: Vec::new(),
+                stopped: false,
+            });
             continue;
         }
         if matches!(seen, Presence::Silent | Presence::Refused) && !every {

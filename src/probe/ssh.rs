@@ -14,7 +14,7 @@ impl Probe<'_> {
         }
         for algorithm in ssh::wanted(&self.capture.exchanges) {
             let step = Step::Kex(algorithm.clone());
-            if self.exchange_keys(Want::Named(algorithm), step).await == Go::Enough {
+            if self.exchange_keys(Want::Algorithm(algorithm), step).await == Go::Enough {
                 return;
             }
         }

@@ -5,8 +5,8 @@ use ring::rand::SystemRandom;
 
 use super::{Go, Probe, Proof, empty_capture};
 use crate::observation::{End, Exchange, Step};
-use crate::proto::http::{self, Completeness};
 use crate::proto::flight;
+use crate::proto::http::{self, Completeness};
 use crate::proto::jarm::{self, HelloRandom, OldHello, Slot, VoidReason};
 use crate::proto::tls::{self, Request, SessionConversation};
 
@@ -139,7 +139,8 @@ impl Probe<'_> {
 
 /// False where the hellos showed that nobody speaks TLS there, or that nobody speaks at all.
 fn may_speak_tls(exchanges: &[Exchange]) -> bool {
-    let foreign = |slot: &Slot| matches!(slot, Slot::Void(VoidReason::NotTls | VoidReason::Refused | VoidReason::Unreachable));
+    let foreign =
+        |slot: &Slot| matches!(slot, Slot::Void(VoidReason::NotTls | VoidReason::Refused | VoidReason::Unreachable));
     !jarm::silent_at_start(exchanges) && !jarm::slots(exchanges).iter().any(foreign)
 }
 

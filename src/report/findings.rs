@@ -31,8 +31,19 @@ pub type Sights = BTreeMap<IpAddr, HostSight>;
 #[must_use]
 pub fn clusters(findings: &Findings, sights: &Sights) -> Rows {
     let mut rows = Rows::new(&[
-        "cluster_id", "ip", "score", "log10_lr", "level", "first_seen", "last_seen", "ports", "asn", "prefix",
-        "reasons", "against", "evidence",
+        "cluster_id",
+        "ip",
+        "score",
+        "log10_lr",
+        "level",
+        "first_seen",
+        "last_seen",
+        "ports",
+        "asn",
+        "prefix",
+        "reasons",
+        "against",
+        "evidence",
     ]);
     let none = HostSight::default();
     for cluster in &findings.clusters {

@@ -6,6 +6,6 @@ mod observations;
 mod rows;
 
 pub use findings::{HostSight, Sights, clusters, evidence_table, ranking};
-pub use html::{CaseFacts, RunFacts, ReportError, html};
+pub use html::{CaseFacts, ReportError, RunFacts, html};
 pub use observations::observation_json;
 pub use rows::{Rows, plain};

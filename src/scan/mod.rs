@@ -67,7 +67,9 @@ pub struct Run {
 #[non_exhaustive]
 pub enum ScanError {
     /// The case could not be written; what was committed stands.
-    #[error("the case could not be written, so the scan stopped; everything committed stands, and `hostkin scan` goes on from there")]
+    #[error(
+        "the case could not be written, so the scan stopped; everything committed stands, and `hostkin scan` goes on from there"
+    )]
     Store(#[from] StoreError),
     /// A worker could not start or died.
     #[error("a worker thread failed: {0}")]

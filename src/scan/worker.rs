@@ -76,8 +76,7 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
 }
 
 fn was_stopped(asked: &Asked) -> bool {
-    asked.observations.iter().any(|(observation, _)| observation.outcome == Outcome::Stopped)
-        || asked.stopped
+    asked.observations.iter().any(|(observation, _)| observation.outcome == Outcome::Stopped) || asked.stopped
 }
 
 fn weight(asked: &Asked) -> usize {

@@ -39,8 +39,7 @@ pub(super) fn write(
         let position = shared.dispatcher.position_with(batch.iter().map(|one| one.index));
         let counters = counters(before, shared, shared.door.clock().elapsed().saturating_sub(started), &position);
         // The room is held until the commit, the hosts go into it.
-        let (hosts, rooms): (Vec<HostDone>, Vec<_>) =
-            batch.drain(..).map(|one| (one.host, one.room)).unzip();
+        let (hosts, rooms): (Vec<HostDone>, Vec<_>) = batch.drain(..).map(|one| (one.host, one.room)).unzip();
         commit(&mut writer, &hosts, &position, &counters)?;
         drop(rooms);
         shared.progress.hosts_done.store(position.low + position.done_above(), Ordering::Relaxed);
@@ -90,7 +89,12 @@ fn counters(before: &Counters, shared: &Shared, lasted: Duration, position: &cra
 }
 
 /// What the case keeps of one host.
-pub(super) fn done(index: u64, address: std::net::IpAddr, asn: Option<u32>, asked: Vec<crate::probe::Asked>) -> HostDone {
+pub(super) fn done(
+    index: u64,
+    address: std::net::IpAddr,
+    asn: Option<u32>,
+    asked: Vec<crate::probe::Asked>,
+) -> HostDone {
     let services = asked.into_iter().enumerate().map(|(place, one)| ServiceDone {
         ordinal: u32::try_from(place).unwrap_or(u32::MAX),
         state: match one.presence {

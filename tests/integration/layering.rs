@@ -91,8 +91,10 @@ fn the_table_itself_has_no_circle() {
     let allowed: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
     let mut placed: BTreeSet<&str> = BTreeSet::new();
     while placed.len() < allowed.len() {
-        let next = allowed.iter().find(|(name, may)| !placed.contains(*name) && may.iter().all(|one| placed.contains(one)));
-        let (name, _) = next.unwrap_or_else(|| panic!("a circle among {:?}", allowed.keys().filter(|n| !placed.contains(*n))));
+        let next =
+            allowed.iter().find(|(name, may)| !placed.contains(*name) && may.iter().all(|one| placed.contains(one)));
+        let (name, _) =
+            next.unwrap_or_else(|| panic!("a circle among {:?}", allowed.keys().filter(|n| !placed.contains(*n))));
         placed.insert(name);
     }
 }

@@ -14,7 +14,9 @@ fn every_protocol_has_a_name_golden_cases_and_a_fuzz_target() {
         let id = protocol.id();
         // The certificates' golden cases stand under their own name.
         let golden = tests.join("golden").join(if id == "tls" { "x509" } else { id });
-        let cases = golden.read_dir().map_or(0, |files| files.flatten().filter(|file| file.path().extension().is_some_and(|end| end == "json")).count());
+        let cases = golden.read_dir().map_or(0, |files| {
+            files.flatten().filter(|file| file.path().extension().is_some_and(|end| end == "json")).count()
+        });
         if cases == 0 {
             missing.push(format!("tests/golden/{id}"));
         }
