@@ -109,6 +109,9 @@ pub struct Demo {
     /// Give addresses and names to the street's hosts in another order.
     #[arg(long, value_name = "N")]
     pub shuffle: Option<u64>,
+    /// The /16 of 127.0.0.0/8 in which the street stands, should another be up already.
+    #[arg(long, value_name = "CIDR", default_value = "127.77.0.0/16")]
+    pub block: ipnet::Ipv4Net,
 }
 
 /// `lab`
@@ -128,6 +131,9 @@ pub struct LabArgs {
     /// Seed of the street.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// The /16 of 127.0.0.0/8 in which the street stands.
+    #[arg(long, value_name = "CIDR", default_value = "127.77.0.0/16")]
+    pub block: ipnet::Ipv4Net,
     /// Folder in which a running street leaves word of itself.
     #[arg(long, value_name = "FOLDER")]
     pub state: Option<PathBuf>,

@@ -27,7 +27,7 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
     let clock = SystemClock::new();
     let started = clock.elapsed();
     crate::scan::raise_descriptor_limit().ok();
-    let plan = Plan::new(args.seed, Layout::default());
+    let plan = Plan::new(args.seed, Layout::new(args.block).map_err(Stop::usage)?);
     let plan = args.shuffle.map_or_else(|| plan.clone(), |shuffle| plan.shuffled(shuffle));
     let starts: Vec<IpAddr> = plan.good_seed().into_iter().chain(plan.alternative_seeds()).collect();
     let start =

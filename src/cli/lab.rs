@@ -22,7 +22,7 @@ pub(super) fn run(verb: &Lab, term: &Term) -> Result<Exit, Stop> {
         }
         Lab::Truth(args) => {
             let mut out = Output::open(None)?;
-            out.write_all(plan(args).truth_jsonl().as_bytes())?;
+            out.write_all(plan(args)?.truth_jsonl().as_bytes())?;
             out.finish()?;
             Ok(Exit::Done)
         }
@@ -30,7 +30,7 @@ pub(super) fn run(verb: &Lab, term: &Term) -> Result<Exit, Stop> {
 }
 
 fn up(args: &LabArgs, term: &Term) -> Result<Exit, Stop> {
-    let plan = plan(args);
+    let plan = plan(args)?;
     let ports = plan.layout.ports;
     let ended = lab::run_until_stopped(&state(args), plan, |street| {
         let plan = street.plan();
@@ -49,8 +49,8 @@ fn up(args: &LabArgs, term: &Term) -> Result<Exit, Stop> {
     Ok(if ended == Ended::Asked { Exit::Done } else { Exit::Interrupted })
 }
 
-fn plan(args: &LabArgs) -> Plan {
-    Plan::new(args.seed, Layout::default())
+fn plan(args: &LabArgs) -> Result<Plan, Stop> {
+    Ok(Plan::new(args.seed, Layout::new(args.block).map_err(Stop::usage)?))
 }
 
 /// Where a running street leaves word: one place for each account.

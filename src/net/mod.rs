@@ -14,7 +14,7 @@ mod stop;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use dial::{NotDialled, dial};
@@ -26,13 +26,16 @@ pub use stop::{Stop, Stopper, stop_switch};
 use crate::clock::Clock;
 use crate::observation::{End, Exchange, Service, Step};
 use crate::proto::Conversation;
-use crate::scope::Scope;
+use crate::scope::{Permit, Refusal, Scope};
 
 /// Called with each address right before it is dialled.
 pub type Witness = Arc<dyn Fn(SocketAddr) + Send + Sync>;
 
 /// How often our own lack of descriptors, ports or memory is waited out before a connection counts as failed.
 const OWN_FAULT_TRIES: u32 = 6;
+
+/// How long to wait before asking the scope again when its refusal will pass.
+const HOLD: Duration = Duration::from_millis(500);
 
 /// The door: scope, limits, deadlines and the request to stop, together.
 #[derive(Clone)]
@@ -45,6 +48,8 @@ pub struct Door {
     source: Option<IpAddr>,
     witness: Option<Witness>,
     traffic: Arc<Traffic>,
+    /// Set once the operator was told that the scope holds everything back.
+    held: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Door {
@@ -83,6 +88,7 @@ impl Door {
             source: None,
             witness: None,
             traffic: Arc::default(),
+            held: Arc::default(),
         }
     }
 
@@ -158,6 +164,26 @@ impl Door {
         }
     }
 
+    /// A permit for one connection. A refusal that will pass, such as an opt-out list that cannot be read just now, is
+    /// waited out: nothing is sent meanwhile, and no host is lost for it.
+    async fn admit(&self, service: &Service) -> Result<Permit, Refused> {
+        loop {
+            match self.scope.admit(service.socket(), service.speech, self.clock.now()) {
+                Ok(permit) => return Ok(permit),
+                Err(refusal) if refusal.is_passing() => {
+                    if !self.held.swap(true, Ordering::Relaxed) {
+                        tracing::warn!("the scan is held: {refusal}");
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(HOLD) => {}
+                        () = self.stop.asked() => return Err(Refused::Stopped),
+                    }
+                }
+                Err(refusal) => return Err(Refused::Scope(refusal)),
+            }
+        }
+    }
+
     async fn converse_once(
         &self,
         service: &Service,
@@ -170,8 +196,8 @@ impl Door {
         }
         let to = service.socket();
         // Asked before waiting, so that nothing waits for what it may not have; and after, since waiting takes time.
-        if let Err(refusal) = self.scope.admit(to, service.speech, self.clock.now()) {
-            return Exchange::unsent(step, End::OutOfScope, Some(refusal.to_string()));
+        if let Err(refused) = self.admit(service).await {
+            return refused.into_exchange(step);
         }
         let turn = self.limiter.turn(service.address, self.scope.origin(service.address));
         let turn = tokio::select! {
@@ -183,9 +209,9 @@ impl Door {
             let note = "this host has had all the connections the scope allows".to_owned();
             return Exchange::unsent(step, End::OutOfScope, Some(note));
         }
-        let permit = match self.scope.admit(to, service.speech, self.clock.now()) {
+        let permit = match self.admit(service).await {
             Ok(permit) => permit,
-            Err(refusal) => return Exchange::unsent(step, End::OutOfScope, Some(refusal.to_string())),
+            Err(refused) => return refused.into_exchange(step),
         };
         let started = self.clock.elapsed();
         let mut exchange = Exchange::unsent(step, End::Done, None);
@@ -221,6 +247,21 @@ impl Door {
         self.traffic.bytes_sent.fetch_add(exchange.wire_sent, Ordering::Relaxed);
         self.traffic.bytes_heard.fetch_add(exchange.wire_heard, Ordering::Relaxed);
         exchange
+    }
+}
+
+/// Why there is no permit.
+enum Refused {
+    Stopped,
+    Scope(Refusal),
+}
+
+impl Refused {
+    fn into_exchange(self, step: Step) -> Exchange {
+        match self {
+            Self::Stopped => Exchange::unsent(step, End::Stopped, None),
+            Self::Scope(refusal) => Exchange::unsent(step, End::OutOfScope, Some(refusal.to_string())),
+        }
     }
 }
 
