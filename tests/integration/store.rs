@@ -753,7 +753,7 @@ fn killed_host(index: u64) -> HostDone {
         Facet::new(FacetKind::SshBanner, "SSH-2.0-x"),
         Facet::new(FacetKind::SshHostKey, format!("SHA256:{index}")),
     ];
-    let dead = index % 3 == 0;
+    let dead = index.is_multiple_of(3);
     let (state, heard) = if dead {
         (AskedState::Silent, Vec::new())
     } else {
