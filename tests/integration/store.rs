@@ -677,6 +677,14 @@ fn findings_come_back_to_the_last_bit_and_replace_those_before() {
     case.save_findings(&Findings::default(), "ada", at(1)).unwrap();
     case.save_findings(&first, "ada", at(2)).unwrap();
     assert_eq!(case.findings().unwrap(), Some((first.clone(), at(2))));
+    // Many numbers: most survive a careless reader of decimals, some do not.
+    let mut many = first.clone();
+    let evidence = many.ranking[0].evidence[0].clone();
+    let numbers = (1_u32..2_000).map(|step| f64::from(step).sqrt().ln() / 3.7);
+    many.ranking[0].evidence = numbers.map(|in_set| Evidence { in_set, ..evidence.clone() }).collect();
+    case.save_findings(&many, "ada", at(2)).unwrap();
+    assert!(case.findings().unwrap().unwrap().0 == many);
+    case.save_findings(&first, "ada", at(2)).unwrap();
     let mut broken = first.clone();
     broken.ranking[0].evidence[0].in_set = f64::INFINITY;
     assert!(matches!(case.save_findings(&broken, "ada", at(3)), Err(StoreError::NotFinite { .. })));
