@@ -935,3 +935,15 @@ fn clone_for(command: &mut std::process::Command, program: &Path) -> std::proces
     other.args(command.get_args()).current_dir("/");
     other
 }
+
+#[test]
+fn reading_a_case_leaves_no_file_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut case = made(folder.path());
+    case.record(at(1), "ada", Action::Note, "", &json!({})).unwrap();
+    drop(case);
+    let case = Case::open_read_only(&folder.path().join("pivot.case")).unwrap();
+    assert_eq!(case.records().unwrap().len(), 2);
+    drop(case);
+    assert_eq!(files(folder.path()), ["pivot.case"]);
+}
