@@ -97,12 +97,13 @@ impl Condition<'_> {
                 self.values.extend([Value::from(kind.as_str().to_owned()), Value::from(text.clone())]);
             }
             Query::Port(port) => {
-                self.sql.push_str(&format!(
-                    "(h.id IN (SELECT o.host FROM observations o WHERE o.port = ? AND o.outcome IN ({OPEN}))
-                      OR h.id IN (SELECT o.host FROM observations o JOIN facets f ON f.observation = o.id WHERE f.value IN
-                         (SELECT v.id FROM facet_values v WHERE v.kind = 'ports.open'
-                          AND instr(',' || CAST(v.value AS TEXT) || ',', ?) > 0)))"
-                ));
+                self.sql.push_str("(h.id IN (SELECT o.host FROM observations o WHERE o.port = ? AND o.outcome IN (");
+                self.sql.push_str(OPEN);
+                self.sql.push_str(
+                    ")) OR h.id IN (SELECT o.host FROM observations o JOIN facets f ON f.observation = o.id WHERE f.value IN
+                     (SELECT v.id FROM facet_values v WHERE v.kind = 'ports.open'
+                      AND instr(',' || CAST(v.value AS TEXT) || ',', ?) > 0)))",
+                );
                 self.values.extend([Value::from(i64::from(*port)), Value::from(format!(",{port},"))]);
             }
             Query::Network(network) => {

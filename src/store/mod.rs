@@ -110,7 +110,7 @@ impl Case {
         Ok(Self { connection, path: path.to_owned() })
     }
 
-    /// Opens a case for reading only. Works on read-only media too, as long as no run was broken off there.
+    /// Opens a case for reading only. Works on read-only media too, unless a run was broken off there and its log is left.
     ///
     /// # Errors
     /// `Missing`, `NotACase`, `Newer`, `Older`, `Damaged`.
@@ -201,22 +201,35 @@ fn connect(path: &Path, access: Access) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Read-only, on media that cannot be written to as well: the write-ahead log needs a helper file beside the case, and
-/// where that cannot be made and no log is left to read, the file is known not to change.
+/// Opens for reading. Where we could write we promise not to: SQLite then clears its helper files away at the end, which
+/// it cannot on a connection without that right. Elsewhere truly read-only; and on media where the helper files cannot be
+/// made, and no log is left to read, the file is known not to change.
 fn open_for_reading(path: &Path) -> Result<Connection> {
+    let able = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    if let Ok(connection) = able
+        && !connection.is_readonly("main")?
+        && !cannot_open(&connection)
+    {
+        connection.pragma_update(None, "query_only", true)?;
+        return Ok(connection);
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    let probe: rusqlite::Result<i64> = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
-    let code = probe.err().and_then(|error| error.sqlite_error_code());
-    let cannot_open = matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly));
     let log_is_empty = fs::metadata(beside(path, "-wal")).map_or(true, |log| log.len() == 0);
-    if !(cannot_open && log_is_empty) {
+    if !(cannot_open(&connection) && log_is_empty) {
         return Ok(connection);
     }
     let absolute = fs::canonicalize(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
     let escaped = absolute.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let uri = format!("file:{escaped}?immutable=1");
     Ok(Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?)
+}
+
+/// True when the first reading fails for want of the right to make helper files.
+fn cannot_open(connection: &Connection) -> bool {
+    let probe: rusqlite::Result<i64> = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
+    let code = probe.err().and_then(|error| error.sqlite_error_code());
+    matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 /// Settings of every connection. The log is checkpointed every 80 MB and cut back to 64 MB: more often costs a scan its

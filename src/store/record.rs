@@ -158,7 +158,7 @@ impl Case {
     /// When the case cannot be read.
     pub fn seeds(&self) -> Result<Vec<Seed>> {
         let mut seeds: Vec<Seed> = Vec::new();
-        self.told(&[Action::Seed, Action::Unseed], |action, body| {
+        self.told([Action::Seed, Action::Unseed], |action, body| {
             if action == Action::Seed.as_str() {
                 let seed: Seed = from_json(body, "a seed")?;
                 match seeds.iter_mut().find(|one| one.subject == seed.subject && one.provider == seed.provider) {
@@ -192,7 +192,7 @@ impl Case {
     /// When the case cannot be read.
     pub fn verdicts(&self) -> Result<Vec<Verdict>> {
         let mut verdicts: Vec<Verdict> = Vec::new();
-        self.told(&[Action::Confirm, Action::Reject], |_, body| {
+        self.told([Action::Confirm, Action::Reject], |_, body| {
             let verdict: Verdict = from_json(body, "a verdict")?;
             verdicts.retain(|one| one.address != verdict.address || one.provider != verdict.provider);
             verdicts.push(verdict);
@@ -202,7 +202,7 @@ impl Case {
     }
 
     /// The words and bodies of all records of two actions, oldest first.
-    fn told(&self, actions: &[Action; 2], mut each: impl FnMut(&str, Value) -> Result<()>) -> Result<()> {
+    fn told(&self, actions: [Action; 2], mut each: impl FnMut(&str, Value) -> Result<()>) -> Result<()> {
         let read = "SELECT action, body FROM records WHERE action IN (?1, ?2) ORDER BY seq";
         let mut statement = self.connection.prepare_cached(read)?;
         let mut rows = statement.query(actions.map(Action::as_str))?;

@@ -280,9 +280,11 @@ mod tests {
         assert!(matches!(commit(&mut writer, 100..300), Err(StoreError::Full)));
         assert_eq!(writer.position(), &case.run_state(run).unwrap().position);
         assert_eq!((case.run_state(run).unwrap().counters.hosts, banners(&case)), (100, 100));
-        // Space was made: the same batch goes in, although its values were met before.
+        // Space was made: the batch goes in, in smaller parts, although its values and bits were met before.
         writer.connection.pragma_update_and_check(None, "max_page_count", 1_000_000, |_| Ok(())).unwrap();
-        assert_eq!(commit(&mut writer, 100..300).unwrap().observations, 200);
+        assert_eq!(commit(&mut writer, 100..102).unwrap().observations, 2);
+        assert_eq!(case.asked(run).unwrap().totals().unwrap()[0].heard, 102);
+        assert_eq!(commit(&mut writer, 102..300).unwrap().observations, 198);
         assert_eq!((case.run_state(run).unwrap().counters.hosts, banners(&case)), (300, 300));
         let totals = case.asked(run).unwrap().totals().unwrap();
         assert_eq!((totals[0].heard, totals[0].silent, totals[1].silent, totals[1].heard), (300, 0, 300, 0));

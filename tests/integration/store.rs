@@ -677,6 +677,14 @@ fn findings_come_back_to_the_last_bit_and_replace_those_before() {
     case.save_findings(&Findings::default(), "ada", at(1)).unwrap();
     case.save_findings(&first, "ada", at(2)).unwrap();
     assert_eq!(case.findings().unwrap(), Some((first.clone(), at(2))));
+    // Many numbers: most survive a careless reader of decimals, some do not.
+    let mut many = first.clone();
+    let evidence = many.ranking[0].evidence[0].clone();
+    let numbers = (1_u32..2_000).map(|step| f64::from(step).sqrt().ln() / 3.7);
+    many.ranking[0].evidence = numbers.map(|in_set| Evidence { in_set, ..evidence.clone() }).collect();
+    case.save_findings(&many, "ada", at(2)).unwrap();
+    assert!(case.findings().unwrap().unwrap().0 == many);
+    case.save_findings(&first, "ada", at(2)).unwrap();
     let mut broken = first.clone();
     broken.ranking[0].evidence[0].in_set = f64::INFINITY;
     assert!(matches!(case.save_findings(&broken, "ada", at(3)), Err(StoreError::NotFinite { .. })));
@@ -753,7 +761,7 @@ fn killed_host(index: u64) -> HostDone {
         Facet::new(FacetKind::SshBanner, "SSH-2.0-x"),
         Facet::new(FacetKind::SshHostKey, format!("SHA256:{index}")),
     ];
-    let dead = index % 3 == 0;
+    let dead = index.is_multiple_of(3);
     let (state, heard) = if dead {
         (AskedState::Silent, Vec::new())
     } else {
@@ -926,4 +934,16 @@ fn clone_for(command: &mut std::process::Command, program: &Path) -> std::proces
     let mut other = std::process::Command::new(program);
     other.args(command.get_args()).current_dir("/");
     other
+}
+
+#[test]
+fn reading_a_case_leaves_no_file_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut case = made(folder.path());
+    case.record(at(1), "ada", Action::Note, "", &json!({})).unwrap();
+    drop(case);
+    let case = Case::open_read_only(&folder.path().join("pivot.case")).unwrap();
+    assert_eq!(case.records().unwrap().len(), 2);
+    drop(case);
+    assert_eq!(files(folder.path()), ["pivot.case"]);
 }
