@@ -76,7 +76,7 @@ pub enum Verb {
     Link(CaseOnly),
     /// The reasons for and against one host, or a pair.
     Why(Why),
-    /// Find hosts by facet: 'ssh.host_key=SHA256:… and not port=3389'.
+    /// Find hosts by facet: `ssh.host_key=SHA256:… and not port=3389`.
     Find(Find),
     /// What changed between two runs.
     Diff(Diff),

@@ -50,7 +50,7 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
     term.step("4. Scan: every host of the scope, in random order");
     let (stopper, stop) = stop_switch();
     interrupt::catch(&stopper, term)?;
-    let (summary, stopped) = scan::scan(&scan_args(&case, args.seed), term, &stopper, stop)?;
+    let (summary, stopped) = scan::scan(&scan_args(&case, args.seed), term, &stopper, &stop)?;
     if stopped || !summary.complete {
         return Ok(Exit::Interrupted);
     }
@@ -64,9 +64,9 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
     for (name, csv) in [("clusters.csv", true), ("clusters.jsonl", false)] {
         let mut file = super::term::Output::open(Some(&out.join(name)))?;
         if csv {
-            rows.write_csv(&mut file)?
+            rows.write_csv(&mut file)?;
         } else {
-            rows.write_jsonl(&mut file)?
+            rows.write_jsonl(&mut file)?;
         }
         file.finish()?;
     }
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
         "\ncase    {}\nreport  {}\ntook    {:.0} s",
         case.display(),
         report.display(),
-        (clock.elapsed() - started).as_secs_f64()
+        clock.elapsed().saturating_sub(started).as_secs_f64()
     ));
     term.say(format!("next    hostkin why {} ADDRESS", case.display()));
     Ok(if wrong == 0 { Exit::Done } else { Exit::Fault })

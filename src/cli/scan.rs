@@ -20,7 +20,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::discover::{Connect, Discovery};
 use crate::net::{Door, Limiter, Stop as Asked, Stopper, Timing, stop_switch};
 use crate::scan::{self, Progress, Run, ScanError, Summary};
-use crate::store::{Case, Counters, RunId, RunSpec, State};
+use crate::store::{Case, Counters, RunId, RunSpec, State, StoreError};
 use crate::target::Order;
 
 /// Most hosts at once, whatever the rate.
@@ -31,7 +31,7 @@ const WINDOW: u64 = 16_384;
 pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
     let (stopper, stop) = stop_switch();
     let interrupts = interrupt::catch(&stopper, term);
-    let (summary, stopped) = scan(args, term, &stopper, stop)?;
+    let (summary, stopped) = scan(args, term, &stopper, &stop)?;
     interrupts?;
     Ok(match (summary.complete, stopped) {
         (true, _) => Exit::Done,
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
 }
 
 /// The whole verb, for `demo` too. Returns the summary and whether a stop was asked for.
-pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: Asked) -> Result<(Summary, bool), Stop> {
+pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) -> Result<(Summary, bool), Stop> {
     let clock = SystemClock::shared();
     let mut case = Case::open(&args.case)?;
     let scope = scope_in_force(&case, clock.as_ref(), term)?;
@@ -192,6 +192,8 @@ fn finish(
     term: &Term,
 ) -> Result<(), Stop> {
     let state = match result {
+        // Another process goes on with the run; its state is that one's to tell.
+        Err(ScanError::Store(StoreError::TakenOver { .. })) => return Ok(()),
         Ok(true) => State::Done,
         Ok(false) => State::Stopped,
         Err(_) => State::Failed,

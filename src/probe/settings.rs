@@ -6,6 +6,7 @@ use crate::observation::{Speech, UnknownWord};
 
 /// Which fingerprints are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of four flags, as typed")]
 pub struct Want {
     /// JARM.
     pub jarm: bool,

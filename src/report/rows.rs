@@ -68,7 +68,7 @@ impl Rows {
         }
         table.set_header(self.columns.iter().copied());
         for row in &self.rows {
-            table.add_row(row.iter().map(|value| for_people(value)));
+            table.add_row(row.iter().map(for_people));
         }
         writeln!(out, "{table}")
     }

@@ -59,7 +59,16 @@ fn commit(
     loop {
         match writer.commit(hosts, position, counters) {
             Err(StoreError::Locked) if tries < TRIES => tries += 1,
-            other => return other.map(drop),
+            Err(error) => return Err(error),
+            Ok(committed) => {
+                if committed.repeated > 0 {
+                    tracing::warn!(
+                        repeated = committed.repeated,
+                        "services asked twice in this run; the first answer stays"
+                    );
+                }
+                return Ok(());
+            }
         }
     }
 }

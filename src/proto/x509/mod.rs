@@ -79,7 +79,7 @@ fn refused(der: &[u8]) -> Option<String> {
         return None;
     }
     match x509_parser::parse_x509_certificate(der) {
-        Ok((rest, _)) if rest.is_empty() => None,
+        Ok(([], _)) => None,
         Ok((rest, _)) => Some(format!("{} bytes behind the certificate", rest.len())),
         Err(x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error)) => Some(error.to_string()),
         Err(x509_parser::nom::Err::Incomplete(_)) => Some("cut off".to_owned()),
