@@ -92,9 +92,12 @@ fn start_log(verbose: u8, quiet: u8) {
         .try_init();
 }
 
-/// Who changes the case: the account's name.
+/// Who changes the case: `HOSTKIN_ACTOR`, or else the account.
 fn actor() -> String {
-    std::env::var("HOSTKIN_ACTOR").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned())
+    ["HOSTKIN_ACTOR", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 /// This program's version.

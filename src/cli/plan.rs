@@ -174,7 +174,7 @@ fn summary(plan: &ScanPlan, clock: &dyn Clock) -> String {
     };
     // Measured on the wire for JARM and a session: about 430 bytes up and up to 4,500 down for each connection.
     format!(
-        "hosts            {} (shard {})\nservices         {}\nif all are dead  {dead} connections, {}\nif all answer    up to {most} connections, {}; about {} MB up, up to {} MB down\nhosts under      \"{}\", valid until {} (now {})\n",
+        "hosts            {} (shard {})\nservices         {}\nif all are dead  {dead} connections, {}\nif all answer    up to {most} connections, {}; about {} MB up, up to {} MB down\nscope            \"{}\", valid until {} (now {})\n",
         u128::from(plan.targets.hosts()) / share,
         plan.shard,
         plan.targets.services(),

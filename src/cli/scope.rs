@@ -33,7 +33,8 @@ pub(super) fn run(verb: &ScopeVerb) -> Result<Exit, Stop> {
 fn words(explained: &Explanation) -> String {
     let mut out = String::new();
     let mut line = |name: &str, text: &str| {
-        let _ = writeln!(out, "{name:<14}{}", escape_terminal(text));
+        let text = format!("{name:<14}{}", escape_terminal(text));
+        let _ = writeln!(out, "{}", text.trim_end());
     };
     line("title", &explained.title);
     line("authority", &explained.authority);

@@ -52,8 +52,19 @@ fn check_results(out: &Path) {
     assert!(members.len() >= 18, "{} members", members.len());
     let columns: Vec<&String> = rows[0].as_object().unwrap().keys().collect();
     let mut wanted = vec![
-        "cluster_id", "ip", "score", "log10_lr", "level", "first_seen", "last_seen", "ports", "asn", "prefix", "reasons",
-        "against", "evidence",
+        "cluster_id",
+        "ip",
+        "score",
+        "log10_lr",
+        "level",
+        "first_seen",
+        "last_seen",
+        "ports",
+        "asn",
+        "prefix",
+        "reasons",
+        "against",
+        "evidence",
     ];
     wanted.sort_unstable();
     assert_eq!(columns, wanted);
