@@ -16,7 +16,7 @@
 use super::defaults::{Defaults, ceiling};
 use super::likeness::Likeness;
 use super::population::{Population, small};
-use super::rung::{GROUPS, RUNGS, Rung};
+use super::rung::{GROUPS, RUNGS, Rung, is_provider_side};
 use super::weights::{Sum, Weights, probability};
 use crate::facet::{Group, Habit};
 
@@ -26,8 +26,12 @@ pub(super) const DISCOUNT: f64 = 0.5;
 const BOUNDS: (f64, f64) = (-5.0, 12.0);
 /// A group supports a claim from this log likelihood ratio on; that the weights were fitted with.
 const SUPPORTS: f64 = 1.0;
-/// With n background hosts and no hit a frequency is at most about 3/n, so that no group may count more than n/3.
+/// With n background hosts and no hit a frequency is at most about 3/n, so that no group may count more than n/3; and of
+/// a set of T, none of them like the host, the operator may still have 3/T, so that no group may count less than 3/T.
 const RULE_OF_THREE: f64 = 3.0;
+
+/// Another page, certificate or mail banner tells of another customer, hardly of another provider: at most a half.
+const CUSTOMERS_DIFFER: f64 = 2.0;
 
 /// A host and its weight in a set.
 pub(super) type Member = (u32, f64);
@@ -104,6 +108,8 @@ pub(super) struct Profile {
     pub(super) mass: f64,
     /// Highest log ratio each group may count for.
     ceilings: [f64; GROUPS],
+    /// Lowest log ratio each group may count against.
+    floors: [f64; GROUPS],
     /// Hosts outside the set in which each group was observed.
     pub(super) background: [f64; GROUPS],
 }
@@ -164,7 +170,14 @@ impl Profile {
             }
         }
         let ceilings = background.map(|seen| (seen / RULE_OF_THREE).max(1.0).ln());
-        Self { rungs, mass: members.iter().map(|member| member.1).sum(), ceilings, background }
+        let mut floors = [0.0_f64; GROUPS];
+        for (rung, profile) in Rung::ALL.into_iter().zip(&rungs) {
+            let most = if is_provider_side(rung.group()) { f64::INFINITY } else { CUSTOMERS_DIFFER };
+            if let Some(floor) = floors.get_mut(group_place(rung)) {
+                *floor = floor.min(-(profile.mass / RULE_OF_THREE).clamp(1.0, most).ln());
+            }
+        }
+        Self { rungs, mass: members.iter().map(|member| member.1).sum(), ceilings, floors, background }
     }
 
     /// All rungs.
@@ -229,8 +242,9 @@ impl Profile {
     pub(super) fn weigh(&self, ground: Ground<'_>, sum: &Sum, ratios: [Ratio; GROUPS], mass: f64) -> Scored {
         let mut counted = [0.0; GROUPS];
         let mut supports = 0;
-        let groups = ratios.iter().zip(ground.weights.groups()).zip(&self.ceilings);
-        for (slot, ((ratio, weights), ceiling)) in counted.iter_mut().zip(groups) {
+        let bounds = self.floors.iter().zip(&self.ceilings);
+        let groups = ratios.iter().zip(ground.weights.groups()).zip(bounds);
+        for (slot, ((ratio, weights), (floor, ceiling))) in counted.iter_mut().zip(groups) {
             let ln = ratio.ln.clamp(BOUNDS.0, BOUNDS.1);
             if ln > 0.0 {
                 let likeness =
@@ -238,7 +252,7 @@ impl Profile {
                 *slot = (weights.support * ln * likeness).min(*ceiling);
                 supports += u32::from(ln * likeness > SUPPORTS);
             } else {
-                *slot = weights.against * ln;
+                *slot = (weights.against * ln).max(*floor);
             }
         }
         let prior = ground.weights.prior(sum, ground.population.size(), mass);
