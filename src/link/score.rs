@@ -26,12 +26,12 @@ pub(super) const DISCOUNT: f64 = 0.5;
 const BOUNDS: (f64, f64) = (-5.0, 12.0);
 /// A group supports a claim from this log likelihood ratio on; that the weights were fitted with.
 const SUPPORTS: f64 = 1.0;
-/// With n background hosts and no hit a frequency is at most about 3/n, so that no group may count more than n/3; and of
-/// a set of T, none of them like the host, the operator may still have 3/T, so that no group may count less than 3/T.
+/// With n background hosts and no hit a frequency is at most about 3/n, so that no group may count more than n/3.
 const RULE_OF_THREE: f64 = 3.0;
 
-/// Another page, certificate or mail banner tells of another customer, hardly of another provider: at most a half.
-const CUSTOMERS_DIFFER: f64 = 2.0;
+/// Another page, certificate or mail banner tells of another customer, hardly of another provider: at most a half, as a
+/// natural logarithm.
+const CUSTOMERS_DIFFER: f64 = -core::f64::consts::LN_2;
 
 /// A host and its weight in a set.
 pub(super) type Member = (u32, f64);
@@ -108,8 +108,6 @@ pub(super) struct Profile {
     pub(super) mass: f64,
     /// Highest log ratio each group may count for.
     ceilings: [f64; GROUPS],
-    /// Lowest log ratio each group may count against.
-    floors: [f64; GROUPS],
     /// Hosts outside the set in which each group was observed.
     pub(super) background: [f64; GROUPS],
 }
@@ -170,14 +168,7 @@ impl Profile {
             }
         }
         let ceilings = background.map(|seen| (seen / RULE_OF_THREE).max(1.0).ln());
-        let mut floors = [0.0_f64; GROUPS];
-        for (rung, profile) in Rung::ALL.into_iter().zip(&rungs) {
-            let most = if is_provider_side(rung.group()) { f64::INFINITY } else { CUSTOMERS_DIFFER };
-            if let Some(floor) = floors.get_mut(group_place(rung)) {
-                *floor = floor.min(-(profile.mass / RULE_OF_THREE).clamp(1.0, most).ln());
-            }
-        }
-        Self { rungs, mass: members.iter().map(|member| member.1).sum(), ceilings, floors, background }
+        Self { rungs, mass: members.iter().map(|member| member.1).sum(), ceilings, background }
     }
 
     /// All rungs.
@@ -242,9 +233,8 @@ impl Profile {
     pub(super) fn weigh(&self, ground: Ground<'_>, sum: &Sum, ratios: [Ratio; GROUPS], mass: f64) -> Scored {
         let mut counted = [0.0; GROUPS];
         let mut supports = 0;
-        let bounds = self.floors.iter().zip(&self.ceilings);
-        let groups = ratios.iter().zip(ground.weights.groups()).zip(bounds);
-        for (slot, ((ratio, weights), (floor, ceiling))) in counted.iter_mut().zip(groups) {
+        let groups = ratios.iter().zip(Group::ALL).zip(ground.weights.groups()).zip(&self.ceilings);
+        for (slot, (((ratio, group), weights), ceiling)) in counted.iter_mut().zip(groups) {
             let ln = ratio.ln.clamp(BOUNDS.0, BOUNDS.1);
             if ln > 0.0 {
                 let likeness =
@@ -252,7 +242,11 @@ impl Profile {
                 *slot = (weights.support * ln * likeness).min(*ceiling);
                 supports += u32::from(ln * likeness > SUPPORTS);
             } else {
-                *slot = (weights.against * ln).max(*floor);
+                *slot = (weights.against * ln).max(if is_provider_side(group) {
+                    f64::NEG_INFINITY
+                } else {
+                    CUSTOMERS_DIFFER
+                });
             }
         }
         let prior = ground.weights.prior(sum, ground.population.size(), mass);
