@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::claim::{self, IN_CLUSTER};
+use super::claim;
 use super::explain::rounded;
 use super::findings::bare;
 use super::likeness::Likeness;
@@ -16,7 +16,7 @@ use super::pair;
 use super::population::{Population, small};
 use super::rung::Rung;
 use super::score::{Ground, Member, Profile, Ratio};
-use super::weights::{log_odds, probability};
+use super::weights::probability;
 use crate::finding::{Cluster, Finding, Level};
 
 /// Values shown by more hosts than this block no pairs by themselves.
@@ -29,6 +29,10 @@ const RING: usize = 6;
 const EDGE: f64 = 0.05;
 /// Two clusters join while the average over their pairs is at least this.
 const JOIN: f64 = 0.15;
+/// Most others a member is compared with.
+const COMPARED: usize = 24;
+/// A member below this is left out.
+const LEAST: f64 = 0.3;
 /// A hypothesis has at least so many hosts.
 const SMALLEST: usize = 3;
 
@@ -81,9 +85,9 @@ pub(super) fn clusters(
             edges.entry(other).or_default().insert(one, p);
         }
     }
-    let joined = average_linkage(edges.clone());
+    let joined = average_linkage(edges);
     let mut found: Vec<(f64, Vec<(u32, Finding)>)> =
-        joined.into_iter().filter_map(|hosts| hypothesis(ground, &hosts, &edges, likeness)).collect();
+        joined.into_iter().filter_map(|hosts| hypothesis(ground, &hosts, likeness)).collect();
     found.sort_by_key(|(_, members)| (Reverse(members.len()), members.iter().map(|one| one.0).min()));
     let ids = (1_u64..).map(|number| format!("c-{number}")).filter(|id| !names.contains(id.as_str()));
     let named = found.into_iter().zip(ids);
@@ -232,43 +236,26 @@ fn average_linkage(mut near: BTreeMap<u32, BTreeMap<u32, f64>>) -> Vec<Vec<u32>>
     out
 }
 
-/// Judges a group of hosts: who of them belongs, by the fitted check of six figures that need no labels.
-fn hypothesis(
-    ground: Ground<'_>,
-    hosts: &[u32],
-    edges: &BTreeMap<u32, BTreeMap<u32, f64>>,
-    likeness: &mut Likeness,
-) -> Option<(f64, Vec<(u32, Finding)>)> {
+/// Judges a group of hosts: a member's score is the mean probability over its pairs with the others, a bounded sample of
+/// them in a large group. Who is not provider-like against the rest, or scores too low, is left out.
+fn hypothesis(ground: Ground<'_>, hosts: &[u32], likeness: &mut Likeness) -> Option<(f64, Vec<(u32, Finding)>)> {
     if hosts.len() < SMALLEST {
         return None;
     }
     let members: Vec<Member> = hosts.iter().map(|host| (*host, 1.0)).collect();
     let profile = Profile::new(ground, &members, &[], likeness);
-    let count = f64::from(small(hosts.len()));
-    let scored: Vec<_> = hosts.iter().map(|host| (*host, profile.score(ground, *host, 1.0))).collect();
-    let mean_logit = scored.iter().map(|(_, one)| log_odds(one.probability())).sum::<f64>() / count;
-    let inner = |host: u32| -> f64 {
-        let near = edges.get(&host).into_iter().flatten();
-        near.filter(|(other, _)| hosts.binary_search(other).is_ok()).map(|(_, p)| *p).sum()
-    };
-    let reach = (count - 1.0).clamp(1.0, 40.0);
-    let mean_inner = hosts.iter().map(|host| inner(*host)).sum::<f64>() / count;
+    let step = hosts.len().div_ceil(COMPARED);
     let mut found: Vec<(f64, u32, Finding)> = Vec::new();
-    for (host, one) in &scored {
-        let mut top: Vec<f64> = one.ratios.iter().map(|ratio| ratio.ln).collect();
-        top.sort_by(|a, b| b.total_cmp(a));
-        let top_three: f64 = top.iter().take(3).sum();
-        let score = ground.weights.member.probability(&[
-            log_odds(one.probability()),
-            mean_logit,
-            (10.0 * inner(*host) / reach).ln_1p(),
-            (10.0 * mean_inner / reach).ln_1p(),
-            count.ln(),
-            top_three.clamp(0.0, 25.0),
-        ]);
-        let level = claim::level(&profile, one);
-        if level == Level::Provider && score >= IN_CLUSTER {
-            let mut finding = bare(ground, &profile, one, *host, 1.0);
+    let mut sum_of_scores = 0.0;
+    for host in hosts {
+        let others = hosts.iter().step_by(step).filter(|other| *other != host);
+        let pairs: Vec<f64> = others.map(|other| alike(ground, *host, *other, likeness)).collect();
+        let score = pairs.iter().sum::<f64>() / f64::from(small(pairs.len()).max(1));
+        sum_of_scores += score;
+        let scored = profile.score(ground, *host, 1.0);
+        let level = claim::level(&profile, &scored);
+        if level == Level::Provider && score >= LEAST {
+            let mut finding = bare(ground, &profile, &scored, *host, 1.0);
             finding.score = rounded(score, 9);
             finding.level = level;
             found.push((score, *host, finding));
@@ -278,6 +265,6 @@ fn hypothesis(
         return None;
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let purity = found.iter().map(|one| one.0).sum::<f64>() / count;
+    let purity = sum_of_scores / f64::from(small(hosts.len()));
     Some((rounded(purity, 6), found.into_iter().map(|(_, host, finding)| (host, finding)).collect()))
 }

@@ -27,6 +27,9 @@ fn is_name_byte(byte: u8) -> bool {
 
 /// Writes the pattern of a run of letters, digits, dots and dashes.
 fn replace_run(run: &[u8], out: &mut Vec<u8>) {
+    let start = run.iter().position(u8::is_ascii_alphanumeric).unwrap_or(run.len());
+    let (marks, run) = run.split_at_checked(start).unwrap_or((run, &[]));
+    out.extend_from_slice(marks);
     if is_host_name(run) {
         out.extend_from_slice(b"<name>");
         return;
@@ -78,7 +81,7 @@ mod tests {
         assert_eq!(of("C=RU, O=Some, CN=vps12.host.example"), "C=RU, O=Some, CN=<name>");
         assert_eq!(of("CN=a1b2c3d4e5f6"), "CN=<hex>");
         assert_eq!(of("CN=node-17"), "CN=node-<n>");
-        assert_eq!(of("*.cdn-4.example.org"), "*<name>");
+        assert_eq!(of("*.cdn-4.example.org"), "*.<name>");
     }
 
     #[test]

@@ -16,7 +16,7 @@
 use super::defaults::{Defaults, ceiling};
 use super::likeness::Likeness;
 use super::population::{Population, small};
-use super::rung::{GROUPS, RUNGS, Rung};
+use super::rung::{GROUPS, RUNGS, Rung, is_provider_side};
 use super::weights::{Sum, Weights, probability};
 use crate::facet::{Group, Habit};
 
@@ -28,6 +28,10 @@ const BOUNDS: (f64, f64) = (-5.0, 12.0);
 const SUPPORTS: f64 = 1.0;
 /// With n background hosts and no hit a frequency is at most about 3/n, so that no group may count more than n/3.
 const RULE_OF_THREE: f64 = 3.0;
+
+/// Another page, certificate or mail banner tells of another customer, hardly of another provider: at most a half, as a
+/// natural logarithm.
+const CUSTOMERS_DIFFER: f64 = -core::f64::consts::LN_2;
 
 /// A host and its weight in a set.
 pub(super) type Member = (u32, f64);
@@ -229,8 +233,8 @@ impl Profile {
     pub(super) fn weigh(&self, ground: Ground<'_>, sum: &Sum, ratios: [Ratio; GROUPS], mass: f64) -> Scored {
         let mut counted = [0.0; GROUPS];
         let mut supports = 0;
-        let groups = ratios.iter().zip(ground.weights.groups()).zip(&self.ceilings);
-        for (slot, ((ratio, weights), ceiling)) in counted.iter_mut().zip(groups) {
+        let groups = ratios.iter().zip(Group::ALL).zip(ground.weights.groups()).zip(&self.ceilings);
+        for (slot, (((ratio, group), weights), ceiling)) in counted.iter_mut().zip(groups) {
             let ln = ratio.ln.clamp(BOUNDS.0, BOUNDS.1);
             if ln > 0.0 {
                 let likeness =
@@ -238,7 +242,11 @@ impl Profile {
                 *slot = (weights.support * ln * likeness).min(*ceiling);
                 supports += u32::from(ln * likeness > SUPPORTS);
             } else {
-                *slot = weights.against * ln;
+                *slot = (weights.against * ln).max(if is_provider_side(group) {
+                    f64::NEG_INFINITY
+                } else {
+                    CUSTOMERS_DIFFER
+                });
             }
         }
         let prior = ground.weights.prior(sum, ground.population.size(), mass);

@@ -21,8 +21,6 @@ pub struct Weights {
     pub(super) pair: Sum,
     /// Whether a grown set is still its seed's.
     pub(super) purity: Logistic,
-    /// Whether a host belongs in the blind cluster it fell into.
-    pub(super) member: Logistic,
 }
 
 /// How one group counts.
@@ -72,17 +70,16 @@ struct Term {
     mean: f64,
     sd: f64,
     weight: f64,
-    #[serde(default)]
-    square: f64,
 }
 
 impl Logistic {
     /// The probability for the terms' values, in their order.
     pub(super) fn probability(&self, values: &[f64]) -> f64 {
-        let sum = self.terms.iter().zip(values).fold(self.base, |sum, (term, value)| {
-            let z = (value - term.mean) / term.sd;
-            sum + term.weight * z + term.square * z * z
-        });
+        let sum = self
+            .terms
+            .iter()
+            .zip(values)
+            .fold(self.base, |sum, (term, value)| sum + term.weight * (value - term.mean) / term.sd);
         probability(sum)
     }
 }
@@ -114,15 +111,17 @@ struct File {
     seed: Sum,
     pair: Sum,
     purity: Logistic,
-    member: Logistic,
 }
 
-/// Prior odds are never taken above one in fifty, however small the population is. The fitted base rate is that of an
-/// operator among 50,000 hosts, and moves with the population as ln(50,000 / N), because an operator does not grow with
-/// the scan. Carried on to a case of seventy hosts that would call every stranger the provider's before any evidence.
-/// Who chose the seventy hosts is not known to the formula, so the claim of a small case has to come from agreement: one
-/// group, which counts at most a third of its background hosts, cannot reach even odds there, and two or three can.
-const PRIOR_AT_MOST: f64 = -3.912_023_005_428_146;
+/// Prior odds are never taken above one in fifty, or above three hosts in a population of fewer than 150. The fitted
+/// base rate is that of an operator among 50,000 hosts, and moves with the population as ln(50,000 / N), because an
+/// operator does not grow with the scan. Carried on to a case of seventy hosts that would call every stranger the
+/// provider's before any evidence. Who chose the seventy hosts is not known to the formula, so the claim of a small case
+/// has to come from agreement: one group counts at most a third of its background hosts and so cannot reach even odds
+/// there by itself, and two or three can.
+const PRIOR_AT_MOST: f64 = 1.0 / 50.0;
+/// Hosts of a provider that are expected beforehand in a population too small to say.
+const EXPECTED: f64 = 3.0;
 
 impl Weights {
     /// The weights that come with the program.
@@ -146,8 +145,8 @@ impl Weights {
         for (slot, group) in groups.iter_mut().zip(Group::ALL) {
             *slot = *file.groups.get(group.as_str()).ok_or(WeightsError::Missing(group.as_str()))?;
         }
-        let File { name, fitted_at_hosts, seed, pair, purity, member, .. } = file;
-        Ok(Self { name, fitted_at_hosts, groups, seed, pair, purity, member })
+        let File { name, fitted_at_hosts, seed, pair, purity, .. } = file;
+        Ok(Self { name, fitted_at_hosts, groups, seed, pair, purity })
     }
 
     /// Name and version, for the record.
@@ -164,7 +163,8 @@ impl Weights {
     /// Log odds before any evidence, in a population of `hosts`, for a set of mass `mass`.
     pub(super) fn prior(&self, sum: &Sum, hosts: f64, mass: f64) -> f64 {
         let share = (self.fitted_at_hosts * mass.max(1.0) / hosts.max(1.0)).ln();
-        let base = (sum.base + (self.fitted_at_hosts / hosts.max(1.0)).ln()).min(PRIOR_AT_MOST);
+        let most = PRIOR_AT_MOST.max(EXPECTED / hosts.max(2.0 * EXPECTED)).ln();
+        let base = (sum.base + (self.fitted_at_hosts / hosts.max(1.0)).ln()).min(most);
         base + sum.size * share
     }
 }
@@ -189,14 +189,17 @@ mod tests {
         let weights = Weights::builtin().unwrap();
         assert_eq!(weights.name(), "landscape-1");
         assert!(weights.groups().iter().all(|group| group.alpha > 0.0 && group.support > 0.0 && group.against >= 0.0));
-        assert_eq!((weights.purity.terms.len(), weights.member.terms.len()), (7, 6));
+        assert_eq!(weights.purity.terms.len(), 7);
     }
 
     #[test]
-    fn a_small_case_starts_from_no_better_odds_than_one_in_fifty() {
+    fn a_small_case_starts_from_odds_that_one_group_cannot_turn() {
         let weights = Weights::builtin().unwrap();
-        for hosts in [1.0, 10.0, 70.0, 1000.0] {
-            assert!(weights.prior(&weights.seed, hosts, 1.0) < -3.9, "{hosts}");
+        for hosts in [1.0, 10.0, 70.0, 150.0, 1000.0] {
+            let one_group = f64::max(hosts / 3.0, 1.0).ln();
+            let prior = weights.prior(&weights.seed, hosts, 1.0);
+            assert!(prior <= -0.69, "{hosts}: {prior}");
+            assert!(hosts > 150.0 || prior + one_group <= 0.0, "{hosts}: {prior}");
         }
         let large = weights.prior(&weights.seed, 1e6, 1.0);
         assert!(large < weights.prior(&weights.seed, 5e4, 1.0), "{large}");
