@@ -19,7 +19,7 @@ class Tally:
         self.passed, self.failed = self.passed + right, self.failed + (not right)
         print(f"{'ok  ' if right else 'FAIL'}  {who:<46} {what}", flush=True)
         if not right:
-            print(f"        hostkin:   {said!r}\n        reference: {expected!r}", flush=True)
+            print(f"        said:     {said!r}\n        expected: {expected!r}", flush=True)
 
     def meet(self, table: str, who: str):
         """Notes that a known difference was met."""
@@ -57,7 +57,7 @@ def only(row: dict | None, kind: str):
 
 def tls(tally: Tally, rows: Rows, server, name: str | None, agent: str, pyjarm: str):
     """One TLS port asked under one name: chain, proof, agreement, page inside, JARM."""
-    who = f"{server.name} {name}" if name else server.name
+    who = server.asked(name)
     at = (server.address, TLS, name)
     leaves = [reference.handshake(*at, *reference.ANYTHING, *options) for options in server.tls.leaves]
     session, alpn = reference.session(*at)
@@ -67,7 +67,7 @@ def tls(tally: Tally, rows: Rows, server, name: str | None, agent: str, pyjarm: 
     elif not session.finished:
         tally.meet("NO_SESSION", who)
 
-    outcome = "answered" if leaves[0].chain else "tls_alert" if leaves[0].alert else "closed"
+    outcome = "incomplete" if who in differences.PYJARM else "answered" if leaves[0].chain else "tls_alert" if leaves[0].alert else "closed"
     tally.check(who, f"outcome {outcome}", (row or {}).get("outcome"), outcome)
     chains = sorted(list(one.chain) for one in leaves if one.chain)
     tally.check(who, f"cert.sha256 as s_client ({len(chains)})", sorted(values(row, "cert.sha256")), [chain[0] for chain in chains])
@@ -93,15 +93,15 @@ def tls(tally: Tally, rows: Rows, server, name: str | None, agent: str, pyjarm: 
 
 
 def jarm(tally: Tally, who: str, row: dict | None, pyjarm: str):
-    said = only(row, "tls.jarm")
-    if said is not None and said != pyjarm:
+    said = values(row, "tls.jarm")
+    if said != [pyjarm]:
         tally.meet("PYJARM", who)
     if who in differences.PYJARM:
-        tally.check(who, f"tls.jarm differs from pyjarm: {differences.PYJARM[who]}", said != pyjarm, True)
-    else:
-        tally.check(who, f"tls.jarm as pyjarm {pyjarm[:30]}", said, pyjarm)
+        tally.check(who, "no tls.jarm, where pyjarm says zeros", (said, pyjarm), ([], ZERO))
+        return
+    tally.check(who, f"tls.jarm as pyjarm {pyjarm[:30]}", said, [pyjarm])
     reasons = [bool(facet.get("reason")) for facet in facets(row, "tls.jarm")]
-    tally.check(who, "tls.jarm has a reason exactly when it is zero", reasons, [said == ZERO])
+    tally.check(who, "tls.jarm has a reason exactly when it is zero", reasons, [pyjarm == ZERO])
 
 
 def page(tally: Tally, who: str, row: dict | None, curl: reference.Page, again):
@@ -133,8 +133,8 @@ def ssh(tally: Tally, rows: Rows, server):
     """One SSH server: every key of its own files, and what `ssh-keyscan` gets of each type."""
     who = server.name
     row = rows.get(server.address, SSH, "ssh")
-    own = reference.host_keys([path.read_text() for _, path in server.ssh.keys])
-    scanned = set().union(*(reference.keyscan(server.address, SSH, kind) for kind in sorted({kind for kind, _ in server.ssh.keys})))
+    own = reference.host_keys([path.read_text() for path in server.ssh.keys])
+    scanned = set().union(*(reference.keyscan(server.address, SSH, kind) for kind in reference.KEYSCAN_TYPES))
     tally.check(who, "outcome answered", (row or {}).get("outcome"), "answered")
     tally.check(who, f"ssh-keyscan shows only keys of the server's files ({len(scanned)} of {len(own)})", scanned - own, set())
     missed = {key.type for key in own - scanned}
@@ -145,15 +145,14 @@ def ssh(tally: Tally, rows: Rows, server):
     missing = facets(row, "ssh.host_key_missing")
     if missing:
         tally.meet("KEYS_NOT_HAD", who)
-    if who in differences.KEYS_NOT_HAD:
-        tally.check(who, "no ssh.host_key", said, set())
-        tally.check(who, "ssh.host_key_missing with a reason for each type",
-                    {plain_type(one["value"]) for one in missing if one.get("reason")}, {key.type for key in own})
-        return
-    for key in sorted(own, key=lambda key: key.type):
+    not_had = differences.KEYS_NOT_HAD.get(who, (set(),))[0]
+    tally.check(who, f"ssh.host_key_missing, with a reason ({len(not_had)})",
+                sorted(plain_type(one["value"]) for one in missing if one.get("reason")), sorted(not_had))
+    had = {key for key in own if key.type not in not_had}
+    for key in sorted(had, key=lambda key: key.type):
         tally.check(who, f"ssh.host_key {key.type} {key.bits} as its file", key in said, True)
-    tally.check(who, "no other ssh.host_key", said - own, set())
-    tally.check(who, "ssh.host_key all proven", [one.get("proven") for one in facets(row, "ssh.host_key")], [True] * len(own))
+    tally.check(who, "no other ssh.host_key", said - had, set())
+    tally.check(who, f"ssh.host_key all proven ({len(had)})", [one.get("proven") for one in facets(row, "ssh.host_key")], [True] * len(had))
 
 
 def plain_type(algorithm: str) -> str:

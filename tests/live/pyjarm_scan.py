@@ -8,11 +8,13 @@ import json
 import logging
 import socket
 import sys
+import time
 
 from jarm.scanner.scanner import Scanner
 
 AT_ONCE = 4  # servers at a time; pyjarm itself opens two connections to each
-RETRIES = 3  # for 62 zeros: one reset loses pyjarm all ten (specs 1.5), and a reset may be a race
+PATIENCE = 8  # seconds; pyjarm's own 20 would only make the wait for the silent server longer
+TRIES = 3  # at 62 zeros: one reset loses pyjarm all ten (specs 1.5), and a reset may be a race; a time-out is none
 
 
 async def main():
@@ -25,9 +27,10 @@ async def main():
 
     async def scan(asked_as, port):
         async with turn:
-            for _ in range(RETRIES):
-                jarm, _, _ = await Scanner.scan_async(asked_as, port, proxy="ignore", suppress=True)
-                if jarm.strip("0"):
+            for _ in range(TRIES):
+                began = time.monotonic()
+                jarm, _, _ = await Scanner.scan_async(asked_as, port, timeout=PATIENCE, proxy="ignore", suppress=True)
+                if jarm.strip("0") or time.monotonic() - began >= PATIENCE:
                     break
             return jarm
 

@@ -136,6 +136,9 @@ def host_keys(lines: list[str]) -> set:
     return keys
 
 
+KEYSCAN_TYPES = ("rsa", "dsa", "ecdsa", "ed25519")
+
+
 def keyscan(address: str, port: int, kind: str) -> set:
     """What `ssh-keyscan -t` of one type gets."""
     done = subprocess.run(["ssh-keyscan", "-T", str(PATIENCE), "-t", kind, "-p", str(port), address],

@@ -23,9 +23,9 @@ class Tls:
 
 @dataclass(frozen=True)
 class Ssh:
-    """What an SSH server was given: its public host key files, by the type `ssh-keyscan -t` knows them under."""
+    """What an SSH server was given: its public host key files."""
 
-    keys: tuple  # of (type, path of the public key)
+    keys: tuple
 
 
 @dataclass
@@ -49,6 +49,10 @@ class Server:
     @property
     def ports(self) -> list:
         return [port for port, there in ((TLS, self.tls), (HTTP, self.http), (SSH, self.ssh)) if there]
+
+    def asked(self, name: str | None) -> str:
+        """What the server is called when it is asked by this name."""
+        return f"{self.name} {name}" if name else self.name
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name

@@ -15,7 +15,7 @@ def add(street, _keys):
             size = () if kind == "ed25519" else ("-s", str(bits))
             shown = run("dropbearkey", "-t", kind, *size, "-f", key).splitlines()
             line = next(one for one in shown if one.startswith(("ssh-", "ecdsa-")))
-            public.append((kind, it.write(f"{key.name}.pub", line + "\n")))
+            public.append(it.write(f"{key.name}.pub", line + "\n"))
             arguments += ["-r", key]
         it.ssh = Ssh(tuple(public))
         it.command = [PROGRAM, "-F", "-E", "-s", *arguments, "-P", it.folder / "pid", "-p", f"{it.address}:{SSH}", *options]

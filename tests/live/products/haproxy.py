@@ -1,4 +1,4 @@
-"""HAProxy: strict SNI, client certificates on TLS 1.3 alone, RSA key exchange, one old version."""
+"""HAProxy: strict SNI, client certificates on TLS 1.3 alone, RSA key exchange, and a filter before another server."""
 
 from keys import DOMAIN
 from street import HTTP, TLS, Tls
@@ -27,3 +27,18 @@ def add(street, keys):
     server("client-certificate-1.3",
            f"crt {keys.demanding[2].pem} ca-file {keys.client_ca.leaf} verify required ssl-min-ver TLSv1.3 no-tls-tickets", page)
     server("rsa-key-exchange", f"crt {keys.rsa_whole.pem} ssl-max-ver TLSv1.2 ciphers AES128-SHA256:AES256-SHA:AES128-SHA", page)
+    holding_back(street)
+
+
+def holding_back(street):
+    """HAProxy that passes TLS on unopened, but keeps the hellos of TLS 1.1 waiting: one of JARM's ten is never answered."""
+    behind = next(server for server in street.servers if server.name == "nginx-stock")
+    it = street.place("haproxy-holds-tls1.1")
+    it.tls = Tls()
+    it.command = [PROGRAM, "-db", "-f", it.write("haproxy.cfg", "\n".join([
+        "global", "  nbthread 1", "defaults", "  mode tcp", "  timeout client 60s", "  timeout connect 5s", "  timeout server 60s",
+        "frontend tls", f"  bind {it.address}:{TLS}", "  tcp-request inspect-delay 60s",
+        "  tcp-request content accept if { req.ssl_hello_type 1 } !{ req.ssl_ver 3.2 }",
+        "  tcp-request content reject if WAIT_END",  # decides nothing before the delay is over
+        "  default_backend behind", "backend behind", f"  server one {behind.address}:{TLS}",
+    ]) + "\n")]

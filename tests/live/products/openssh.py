@@ -17,10 +17,10 @@ def add(street, _keys):
         for kind, bits in kinds:
             key = it.folder / f"{kind}-{bits}"
             run("ssh-keygen", "-q", "-N", "", "-t", kind, "-b", str(bits), "-C", it.name, "-f", key)
-            made.append((kind, key))
-        it.ssh = Ssh(tuple((kind, key.with_suffix(".pub")) for kind, key in made))
+            made.append(key)
+        it.ssh = Ssh(tuple(key.with_suffix(".pub") for key in made))
         config = it.write("sshd_config", "\n".join([
-            f"ListenAddress {it.address}:{SSH}", *(f"HostKey {key}" for _, key in made), f"PidFile {it.folder}/pid",
+            f"ListenAddress {it.address}:{SSH}", *(f"HostKey {key}" for key in made), f"PidFile {it.folder}/pid",
             "UsePAM no", "PasswordAuthentication no", "AuthorizedKeysFile none", *lines,
         ]) + "\n")
         it.command = ["/usr/sbin/sshd", "-D", "-e", "-f", config]
