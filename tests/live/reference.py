@@ -12,6 +12,7 @@ from pathlib import Path
 from keys import run
 
 PATIENCE = 20  # seconds one question may take
+KEYSCAN_TYPES = ("rsa", "dsa", "ecdsa", "ed25519")
 BODY_LIMIT = 256 * 1024  # bytes of a body that hostkin keeps (specs of request version 1)
 
 # What hostkin's full session offers, in its order: with it `s_client` must come to the same agreement.
@@ -103,7 +104,8 @@ class Page:
 def page(folder: Path, address: str, port: int, name: str | None, agent: str, *, tls: bool, alpn: bool = True) -> Page:
     """One `curl` with hostkin's exact request; it also takes the chunked coding apart, so that its decoder stands against ours."""
     head, body = folder / "curl.head", folder / "curl.body"
-    head.unlink(missing_ok=True), body.unlink(missing_ok=True)
+    head.unlink(missing_ok=True)
+    body.unlink(missing_ok=True)
     options = ("--resolve", f"{name}:{port}:{address}") if name else ()
     options += () if alpn else ("--no-alpn",)
     done = subprocess.run(
@@ -134,9 +136,6 @@ def host_keys(lines: list[str]) -> set:
         bits, fingerprint = done.stdout.split()[:2]
         keys.add(HostKey(fingerprint, int(bits), line.split()[0]))
     return keys
-
-
-KEYSCAN_TYPES = ("rsa", "dsa", "ecdsa", "ed25519")
 
 
 def keyscan(address: str, port: int, kind: str) -> set:
