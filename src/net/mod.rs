@@ -233,11 +233,11 @@ impl Door {
             Ok(stream) => {
                 let record = drive::drive(&stream, conversation, &self.timing, &self.stop).await;
                 drop(stream);
-                exchange.end = record.end;
                 exchange.first_read = record.first_read;
                 exchange.wire_sent = record.sent.len() as u64;
                 exchange.wire_heard = record.heard.len() as u64;
                 let remains = conversation.finish();
+                exchange.end = ended_as(record.end, remains.closed);
                 exchange.session = remains.session;
                 exchange.secret = remains.secret;
                 (exchange.sent, exchange.heard) = remains.plain.unwrap_or((record.sent, record.heard));
@@ -267,4 +267,24 @@ impl Refused {
 
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// How a connection ended whose far side may have `closed` it by its own word first: that word counts, not what we or the
+/// network made of the connection after it.
+fn ended_as(end: End, closed: bool) -> End {
+    match end {
+        End::Done | End::Reset if closed => End::Closed,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_after_the_far_sides_own_close_is_a_close() {
+        assert_eq!([ended_as(End::Reset, true), ended_as(End::Done, true)], [End::Closed; 2]);
+        assert_eq!([ended_as(End::Reset, false), ended_as(End::Stopped, true)], [End::Reset, End::Stopped]);
+    }
 }

@@ -63,6 +63,9 @@ pub struct Remains {
     pub plain: Option<(Vec<u8>, Vec<u8>)>,
     /// The SSH shared secret.
     pub secret: Option<Vec<u8>>,
+    /// True when the far side said inside TLS that it had sent all: the connection then counts as closed, whatever became
+    /// of it afterwards.
+    pub closed: bool,
 }
 
 /// What a capture says.

@@ -57,6 +57,7 @@ pub struct SessionConversation {
     plain_heard: Vec<u8>,
     complete: bool,
     over: bool,
+    closed: bool,
     alert: Option<u8>,
     error: Option<String>,
 }
@@ -95,6 +96,7 @@ impl SessionConversation {
             plain_heard: Vec::new(),
             complete: false,
             over: false,
+            closed: false,
             alert: None,
             error: None,
         })
@@ -112,9 +114,10 @@ impl SessionConversation {
             match self.connection.process_new_packets() {
                 Ok(state) => {
                     self.after_packets();
-                    if state.peer_has_closed() {
-                        // So that it closes the connection too: only then is an answer without a length whole.
-                        self.connection.send_close_notify();
+                    if state.peer_has_closed() && self.complete {
+                        // An answer without a length is whole by this alone: many servers reset the connection next.
+                        self.closed = true;
+                        self.over = true;
                     }
                 }
                 Err(rustls::Error::AlertReceived(alert)) => {
@@ -207,7 +210,7 @@ impl Conversation for SessionConversation {
         };
         let plain = (self.complete && self.request.is_some())
             .then(|| (std::mem::take(&mut self.plain_sent), std::mem::take(&mut self.plain_heard)));
-        Remains { session: Some(session), plain, secret: None }
+        Remains { session: Some(session), plain, secret: None, closed: self.closed }
     }
 }
 

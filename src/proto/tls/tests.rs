@@ -265,15 +265,20 @@ fn a_request_goes_out_inside_and_its_answer_is_kept_in_plain_text() {
 }
 
 #[test]
-fn an_answer_without_a_length_ends_with_the_connection_not_before() {
+fn an_answer_without_a_length_ends_with_the_far_sides_word_not_before() {
     let mut far = server(&Wish::default());
     (far.answer, far.closes) = (b"HTTP/1.1 200 OK\r\n\r\nhello", true);
     let (remains, end) = talk(&mut client(true, Some(b"GET"), b""), &mut far, 4000);
-    assert_eq!(end, End::Closed);
+    assert_eq!((end, remains.closed), (End::Done, true));
     let session = remains.session.unwrap();
     assert!(session.complete);
     assert_eq!(session.error, None);
     assert_eq!(remains.plain.unwrap().1, far.answer);
+
+    let mut far = server(&Wish::default());
+    far.answer = b"HTTP/1.1 200 OK\r\n\r\nhello";
+    let (remains, end) = talk(&mut client(true, Some(b"GET"), b""), &mut far, 4000);
+    assert_eq!((end, remains.closed), (End::Closed, false));
 }
 
 #[test]
