@@ -39,9 +39,11 @@ impl StoredFacet {
         let is_list = matches!(self.kind, FacetKind::HttpHeaderNames | FacetKind::TlsJarmRaw | FacetKind::CertChain);
         let list = if is_list { serde_json::from_str::<Vec<String>>(&text).ok() } else { None };
         let extra = self.extra.as_deref().and_then(|extra| serde_json::from_str(extra).ok());
-        let mut object: serde_json::Map<String, serde_json::Value> = extra.unwrap_or_default();
+        let extra: serde_json::Map<String, serde_json::Value> = extra.unwrap_or_default();
+        let mut object = serde_json::Map::new();
         object.insert("kind".into(), self.kind.as_str().into());
         object.insert("value".into(), list.map_or_else(|| text.into(), Into::into));
+        object.extend(extra);
         serde_json::Value::Object(object)
     }
 }
