@@ -107,7 +107,7 @@ fn gather_words(population: &Population, seeds: &[Seed], verdicts: &[Verdict]) -
         }
     }
     let mut verdicts: Vec<&Verdict> = verdicts.iter().collect();
-    verdicts.sort_by(|a, b| (a.recorded_at, a.address, a.confirmed).cmp(&(b.recorded_at, b.address, b.confirmed)));
+    verdicts.sort_by_key(|one| (one.recorded_at, one.address, one.confirmed));
     for verdict in verdicts {
         let Some(host) = population.find(verdict.address) else { continue };
         let Some(one) = words.get_mut(&verdict.provider) else { continue };
