@@ -55,7 +55,7 @@ pub enum LabelError {
 /// All labels.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
-    labels: Vec<Label>,
+    entries: Vec<Label>,
     exact: HashMap<(FacetKind, Vec<u8>), usize>,
     patterns: Vec<(FacetKind, Pattern, usize)>,
 }
@@ -104,7 +104,7 @@ impl Labels {
             };
             let parsed_kind = FacetKind::from_str(&kind).map_err(|_| unknown("facet kind", &kind))?;
             let habit = Habit::from_str(&habit).map_err(|_| unknown("level", &habit))?;
-            let place = self.labels.len();
+            let place = self.entries.len();
             match how.as_str() {
                 "exact" => {
                     self.exact.entry((parsed_kind, value.into_bytes())).or_insert(place);
@@ -114,7 +114,7 @@ impl Labels {
                 other => return Err(unknown("way to match", other)),
             }
             let (source, licence, date) = (source.clone(), licence.clone(), date.clone());
-            self.labels.push(Label { habit, product, source, licence, date });
+            self.entries.push(Label { habit, product, source, licence, date });
         }
         Ok(())
     }
@@ -128,13 +128,13 @@ impl Labels {
             let fits = |(of, pattern, _): &&(FacetKind, Pattern, usize)| *of == kind && pattern.fits(text);
             self.patterns.iter().find(fits).map(|(_, _, place)| *place)
         })?;
-        self.labels.get(place)
+        self.entries.get(place)
     }
 
     /// The values of `kind` that are listed exactly, in no order.
     pub fn exact_values(&self, kind: FacetKind) -> impl Iterator<Item = (&[u8], &Label)> {
         let of_kind = self.exact.iter().filter(move |((of, _), _)| *of == kind);
-        of_kind.filter_map(|((_, value), place)| Some((value.as_slice(), self.labels.get(*place)?)))
+        of_kind.filter_map(|((_, value), place)| Some((value.as_slice(), self.entries.get(*place)?)))
     }
 }
 
@@ -191,8 +191,8 @@ mod tests {
     #[test]
     fn the_tables_that_come_with_the_program_are_well_formed_and_name_their_source() {
         let labels = Labels::builtin().unwrap();
-        assert!(labels.labels.len() > 3000);
-        for label in &labels.labels {
+        assert!(labels.entries.len() > 3000);
+        for label in &labels.entries {
             assert!(!label.source.is_empty() && !label.licence.is_empty() && !label.date.is_empty(), "{label:?}");
         }
     }

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::claim;
+use super::claim::{self, IN_CLUSTER};
 use super::explain::rounded;
 use super::findings::bare;
 use super::likeness::Likeness;
@@ -31,8 +31,6 @@ const EDGE: f64 = 0.05;
 const JOIN: f64 = 0.15;
 /// Most others a member is compared with.
 const COMPARED: usize = 24;
-/// A member below this is left out.
-const LEAST: f64 = 0.3;
 /// A hypothesis has at least so many hosts.
 const SMALLEST: usize = 3;
 
@@ -85,13 +83,14 @@ pub(super) fn clusters(
             edges.entry(other).or_default().insert(one, p);
         }
     }
-    let joined = average_linkage(edges);
+    let groups = average_linkage(edges);
     let mut found: Vec<(f64, Vec<(u32, Finding)>)> =
-        joined.into_iter().filter_map(|hosts| hypothesis(ground, &hosts, likeness)).collect();
+        groups.into_iter().filter_map(|hosts| hypothesis(ground, &hosts, likeness)).collect();
     found.sort_by_key(|(_, members)| (Reverse(members.len()), members.iter().map(|one| one.0).min()));
     let ids = (1_u64..).map(|number| format!("c-{number}")).filter(|id| !names.contains(id.as_str()));
-    let named = found.into_iter().zip(ids);
-    named
+    found
+        .into_iter()
+        .zip(ids)
         .map(|((purity, members), id)| {
             let members = members.into_iter().zip(1_u64..).map(|((_, mut one), rank)| {
                 one.provider.clone_from(&id);
@@ -254,7 +253,7 @@ fn hypothesis(ground: Ground<'_>, hosts: &[u32], likeness: &mut Likeness) -> Opt
         sum_of_scores += score;
         let scored = profile.score(ground, *host, 1.0);
         let level = claim::level(&profile, &scored);
-        if level == Level::Provider && score >= LEAST {
+        if level == Level::Provider && score >= IN_CLUSTER {
             let mut finding = bare(ground, &profile, &scored, *host, 1.0);
             finding.score = rounded(score, 9);
             finding.level = level;

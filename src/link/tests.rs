@@ -139,7 +139,9 @@ fn street() -> Vec<HostFacts> {
 
 fn population(hosts: &[HostFacts]) -> Population {
     let mut builder = Builder::new();
-    hosts.iter().for_each(|host| builder.add(host));
+    for host in hosts {
+        builder.add(host);
+    }
     builder.finish()
 }
 
@@ -312,7 +314,9 @@ fn a_facet_can_be_a_seed() {
     let subject = Subject::Facet("ssh.hassh_server".to_owned(), "hassh-b".to_owned());
     let seeds = [Seed { subject, ..seed("beta", address(B, 1)) }];
     let mut builder = Builder::watching(&seeds);
-    street().iter().for_each(|host| builder.add(host));
+    for host in street() {
+        builder.add(&host);
+    }
     let found = run(&builder.finish(), &seeds, &[], &Weights::builtin().unwrap(), &Labels::builtin().unwrap());
     assert_eq!(members(&found, "beta"), block(B, 1..=8));
     assert!(found.ranking.iter().all(|one| one.seed == "ssh.hassh_server=hassh-b"));
@@ -394,10 +398,11 @@ fn a_stranger_is_explained_as_one() {
 fn hosts_of_one_hand_that_no_seed_explains_are_a_hypothesis() {
     // More strangers, so that eight hosts are a small part.
     let mut hosts = street();
-    for n in 1..=200_u8 {
+    for n in 0..=999_u16 {
         let mut facets = sshd(&format!("SSH-2.0-own{n}"), &format!("hassh-z{n}"), &format!("z{n}"));
         facets.extend(web(&format!("z{n}"), &format!("order-z{n}"), &format!("jarm-z{n}")));
-        hosts.push(host(8, n, &facets));
+        let [upper, lower] = n.to_be_bytes();
+        hosts.push(host(10 + upper, lower, &facets));
     }
     let found = link(&hosts, &[seed("alpha", address(A, 1))], &[]);
     let theirs = found.clusters.iter().find(|cluster| cluster.members.iter().any(|one| one.address == address(B, 1)));

@@ -82,29 +82,23 @@ pub(super) fn against_provider(
     let scored = claim.map_or_else(|| grown.score(ground, host), |claim| claim.scored);
     let mut out = from_table(ground, &grown.profile, &scored, host, own);
     let alone = f64::from(u8::from(provider.confirmed.contains_key(&host)));
-    out.against = name.to_owned();
+    name.clone_into(&mut out.against);
     out.set_size = explain::hosts(grown.members.len());
     out.confirmed = explain::hosts(provider.confirmed.len());
     out.purity = rounded(grown.purity, 6);
     out.score_by_seeds = rounded(grown.seeds.score(ground, host, alone).probability(), 9);
     out.reasons = [confirmation(provider, host), out.reasons].concat();
-    match claim {
-        Some(claim) => {
-            out.score = rounded(claim.score, 9);
-            out.level = claim.level;
-            out.counter = [rival_words(providers, &claim), level_words(claim.level), out.counter].concat();
-        }
-        None => {
-            out.score = 0.0;
-            out.level = Level::Chance;
-            let rejected = provider.rejected.get(&host).map(|why| format!("rejected by an analyst: {why}"));
-            let theirs = providers.all.iter().find(|other| other.confirmed.contains_key(&host));
-            let theirs = theirs.map(|other| format!("a confirmed host of provider `{}`", other.name));
-            let everywhere = ground.population.answers_everywhere(host);
-            let box_words =
-                everywhere.then(|| "answers on every port, as a middlebox does: attributed to nobody".into());
-            out.counter = rejected.into_iter().chain(theirs).chain(box_words).chain(out.counter).collect();
-        }
+    if let Some(claim) = claim {
+        out.score = rounded(claim.score, 9);
+        out.level = claim.level;
+        out.counter = [rival_words(providers, &claim), level_words(claim.level), out.counter].concat();
+    } else {
+        let rejected = provider.rejected.get(&host).map(|why| format!("rejected by an analyst: {why}"));
+        let theirs = providers.all.iter().find(|other| other.confirmed.contains_key(&host));
+        let theirs = theirs.map(|other| format!("a confirmed host of provider `{}`", other.name));
+        let everywhere = ground.population.answers_everywhere(host);
+        let box_words = everywhere.then(|| "answers on every port, as a middlebox does: attributed to nobody".into());
+        out.counter = rejected.into_iter().chain(theirs).chain(box_words).chain(out.counter).collect();
     }
     out.summary = summary(&out);
     Some(out)
