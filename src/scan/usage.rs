@@ -28,7 +28,7 @@ fn resource_usage() -> libc::rusage {
     }
 }
 
-/// Raises the soft limit of open descriptors to the hard one and says what it is now.
+/// Raises the soft limit of open descriptors to the hard one and says how many more may be opened now.
 ///
 /// # Errors
 /// When the system refuses; the limit is then what it was.
@@ -38,5 +38,6 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     if limit.current.is_none_or(|now| now < most) {
         setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum })?;
     }
-    Ok(most)
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    Ok(most.saturating_sub(u64::try_from(open).unwrap_or(u64::MAX)))
 }

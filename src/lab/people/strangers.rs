@@ -49,7 +49,7 @@ pub(super) fn settle(town: &mut Town) {
         .http(town, &stacks::QUIET_NGINX, page.clone())
         .https(town, &tls::STOCK, certificate, &stacks::QUIET_NGINX, page);
     town.add(host);
-    for number in 0..16 {
+    for number in 0..240 {
         let host = town.control("control", number).note("control sample: hosting that nobody suspects");
         add_stock(town, host, number * 3 + 1);
     }
