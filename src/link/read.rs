@@ -228,9 +228,9 @@ mod tests {
     use super::*;
 
     fn host(facets: &[(FacetKind, &str)]) -> HostFacts {
-        let mut facts = HostFacts::new("192.0.2.1".parse().unwrap());
-        facts.facets = facets.iter().map(|(kind, value)| (*kind, value.as_bytes().to_vec())).collect();
-        facts
+        let mut built = HostFacts::new("192.0.2.1".parse().unwrap());
+        built.facets = facets.iter().map(|(kind, value)| (*kind, value.as_bytes().to_vec())).collect();
+        built
     }
 
     fn on(values: &Values, rung: Rung) -> Vec<&[u8]> {

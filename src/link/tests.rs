@@ -24,10 +24,10 @@ fn address(block: u8, number: u8) -> IpAddr {
 
 /// A host of a block with these facets.
 fn host(block: u8, number: u8, facets: &[(FacetKind, String)]) -> HostFacts {
-    let mut facts = HostFacts::new(address(block, number));
-    facts.open_ports = vec![2222, 8080, 8443];
-    facts.facets = facets.iter().map(|(kind, value)| (*kind, value.clone().into_bytes())).collect();
-    facts
+    let mut built = HostFacts::new(address(block, number));
+    built.open_ports = vec![2222, 8080, 8443];
+    built.facets = facets.iter().map(|(kind, value)| (*kind, value.clone().into_bytes())).collect();
+    built
 }
 
 fn sshd(banner: &str, hassh: &str, key: &str) -> Vec<(FacetKind, String)> {
