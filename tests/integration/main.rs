@@ -13,6 +13,7 @@
 )]
 
 mod dependencies;
+mod gate;
 mod golden_http;
 mod golden_jarm;
 mod golden_ssh;
