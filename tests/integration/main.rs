@@ -19,6 +19,7 @@ mod golden_jarm;
 mod golden_ssh;
 mod golden_x509;
 mod ground;
+mod kill;
 mod lab;
 mod layering;
 mod protocols;
