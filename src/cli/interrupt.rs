@@ -10,20 +10,24 @@ use crate::net::Stopper;
 /// # Errors
 /// When the system has no thread or signal handler to give.
 pub(super) fn catch(stopper: &Stopper, term: &Term) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
     let (stopper, term) = (stopper.clone(), *term);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Both stand before this returns and stay: a signal between two waits is kept for the second.
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
             tokio::select! {
-                result = tokio::signal::ctrl_c() => if result.is_err() { return },
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             term.say("stopping: open connections are closed and what is done is written; once more ends at once");
             stopper.stop();
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             end_now();

@@ -201,6 +201,7 @@ pub fn network_of(address: IpAddr) -> IpAddr {
 /// Hands the run's permits to waiting connections, in the order they came.
 struct Pacer {
     turns: Semaphore,
+    /// Those who wait and were granted no permit yet.
     waiting: AtomicU64,
     sleeping: Mutex<bool>,
     bell: Condvar,
@@ -228,19 +229,13 @@ impl Pacer {
 
     /// One round of the thread: permits for those who wait, then a short sleep, or a long one when nobody does.
     fn round(&self, limiter: &RunLimiter) {
-        let waiting = self.waiting.load(Ordering::Acquire);
-        if waiting == 0 {
+        if self.waiting.load(Ordering::Acquire) == 0 {
             let guard = self.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = self.bell.wait_timeout(guard, Duration::from_millis(50));
             return;
         }
-        let mut granted: usize = 0;
-        while (granted as u64) < waiting && limiter.check().is_ok() {
-            granted += 1;
-        }
-        if granted > 0 {
-            self.waiting.fetch_sub(granted as u64, Ordering::AcqRel);
-            self.turns.add_permits(granted);
+        while self.waiting.load(Ordering::Acquire) > 0 && limiter.check().is_ok() {
+            self.grant();
         }
         std::thread::sleep(Duration::from_micros(500));
     }
@@ -254,9 +249,18 @@ impl Pacer {
         }
     }
 
-    /// A turn that could not be used goes to the next in line.
+    /// A turn that could not be used goes to the next in line, and with nobody in line is gone: kept, it would be a credit
+    /// on top of the rate.
     fn give_back(&self) {
-        self.turns.add_permits(1);
+        self.grant();
+    }
+
+    /// One permit for one of those who wait and were granted none yet, if there is one.
+    fn grant(&self) {
+        let one_less = |waiting: u64| waiting.checked_sub(1);
+        if self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok() {
+            self.turns.add_permits(1);
+        }
     }
 }
 
@@ -366,6 +370,27 @@ mod tests {
         assert_eq!(limiter.ask(stranger, None, true), Ok(Ok(())));
         clock.advance(Duration::from_millis(50));
         assert_eq!(limiter.ask(second, None, true), Ok(Ok(())));
+    }
+
+    #[test]
+    fn turns_given_back_leave_no_credit_behind() {
+        let rates = Rates { run: Some(2_000.0), network: Some(100.0), ..Rates::default() };
+        let limiter = Arc::new(Limiter::new(rates, crate::clock::SystemClock::shared()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut tasks = tokio::task::JoinSet::new();
+            for last in 0..40 {
+                let limiter = Arc::clone(&limiter);
+                tasks.spawn(async move { limiter.turn(IpAddr::V4(Ipv4Addr::new(127, 0, 7, last)), None).await });
+            }
+            while let Some(turn) = tasks.join_next().await {
+                assert_eq!(turn.unwrap(), Ok(()));
+            }
+        });
+        // Neighbours woke together, and all but one of them had to wait again.
+        let pacer = limiter.pacer.as_ref().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(pacer.turns.available_permits(), 0, "permits that nobody waits for would go out in one burst later");
     }
 
     #[test]

@@ -184,6 +184,29 @@ impl Door {
         }
     }
 
+    /// A permit whose turn it is now. Asked for before waiting, so that nothing waits for what it may not have; and after,
+    /// since waiting takes time. A turn that came while the scope held everything back is spent: were those turns kept,
+    /// all of them would be dialled at once when it lets go.
+    async fn permit(&self, service: &Service) -> Result<Permit, Refused> {
+        loop {
+            drop(self.admit(service).await?);
+            let turn = self.limiter.turn(service.address, self.scope.origin(service.address));
+            let turn = tokio::select! {
+                biased;
+                turn = turn => turn,
+                () = self.stop.asked() => return Err(Refused::Stopped),
+            };
+            if turn == Err(Exhausted) {
+                return Err(Refused::Exhausted);
+            }
+            match self.scope.admit(service.socket(), service.speech, self.clock.now()) {
+                Ok(permit) => return Ok(permit),
+                Err(refusal) if refusal.is_passing() => {}
+                Err(refusal) => return Err(Refused::Scope(refusal)),
+            }
+        }
+    }
+
     async fn converse_once(
         &self,
         service: &Service,
@@ -195,21 +218,7 @@ impl Door {
             return Exchange::unsent(step, End::Stopped, None);
         }
         let to = service.socket();
-        // Asked before waiting, so that nothing waits for what it may not have; and after, since waiting takes time.
-        if let Err(refused) = self.admit(service).await {
-            return refused.into_exchange(step);
-        }
-        let turn = self.limiter.turn(service.address, self.scope.origin(service.address));
-        let turn = tokio::select! {
-            biased;
-            turn = turn => turn,
-            () = self.stop.asked() => return Exchange::unsent(step, End::Stopped, None),
-        };
-        if turn == Err(Exhausted) {
-            let note = "this host has had all the connections the scope allows".to_owned();
-            return Exchange::unsent(step, End::OutOfScope, Some(note));
-        }
-        let permit = match self.admit(service).await {
+        let permit = match self.permit(service).await {
             Ok(permit) => permit,
             Err(refused) => return refused.into_exchange(step),
         };
@@ -253,6 +262,7 @@ impl Door {
 /// Why there is no permit.
 enum Refused {
     Stopped,
+    Exhausted,
     Scope(Refusal),
 }
 
@@ -260,6 +270,10 @@ impl Refused {
     fn into_exchange(self, step: Step) -> Exchange {
         match self {
             Self::Stopped => Exchange::unsent(step, End::Stopped, None),
+            Self::Exhausted => {
+                let note = "this host has had all the connections the scope allows".to_owned();
+                Exchange::unsent(step, End::OutOfScope, Some(note))
+            }
             Self::Scope(refusal) => Exchange::unsent(step, End::OutOfScope, Some(refusal.to_string())),
         }
     }

@@ -36,7 +36,7 @@ impl Probe<'_> {
             if self.hello(probe, key_share).await == Go::Enough {
                 return Go::Enough;
             }
-            if self.nobody_there() || jarm::silent_at_start(&self.capture.exchanges) {
+            if self.nobody_there() || jarm::stalled_at_start(&self.capture.exchanges) {
                 return Go::On;
             }
         }
@@ -137,11 +137,11 @@ impl Probe<'_> {
     }
 }
 
-/// False where the hellos showed that nobody speaks TLS there, or that nobody speaks at all.
+/// False where the hellos showed that nobody speaks TLS there, or that nobody speaks in time.
 fn may_speak_tls(exchanges: &[Exchange]) -> bool {
     let foreign =
         |slot: &Slot| matches!(slot, Slot::Void(VoidReason::NotTls | VoidReason::Refused | VoidReason::Unreachable));
-    !jarm::silent_at_start(exchanges) && !jarm::slots(exchanges).iter().any(foreign)
+    !jarm::stalled_at_start(exchanges) && !jarm::slots(exchanges).iter().any(foreign)
 }
 
 /// A real X25519 public key: some servers refuse one that is not, and then answer at random.

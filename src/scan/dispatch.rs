@@ -7,6 +7,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::store::Position;
 
@@ -76,9 +77,10 @@ impl Dispatcher {
         self.moved.notify_waiters();
     }
 
-    /// Returns when the window has moved since this future was made.
-    pub(super) async fn moved(&self) {
-        self.moved.notified().await;
+    /// Ready when the window has moved since this future was made, polled or not: an `async fn` would begin to listen
+    /// only when polled.
+    pub(super) fn moved(&self) -> Notified<'_> {
+        self.moved.notified()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -98,6 +100,16 @@ mod tests {
         let dispatcher = Dispatcher::new(6, 100, position);
         let pulled: Vec<Pull> = std::iter::repeat_with(|| dispatcher.pull()).take(5).collect();
         assert_eq!(pulled, [Pull::Host(1), Pull::Host(3), Pull::Host(5), Pull::End, Pull::End]);
+    }
+
+    #[test]
+    fn a_commit_between_the_pull_and_the_wait_is_not_missed() {
+        let dispatcher = Dispatcher::new(100, 8, Position::default());
+        let moved = dispatcher.moved();
+        dispatcher.committed(dispatcher.position_with(0..8));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let waited = runtime.block_on(async { tokio::time::timeout(std::time::Duration::from_secs(1), moved).await });
+        assert!(waited.is_ok(), "a worker with a full window would wait for ever");
     }
 
     #[test]

@@ -14,12 +14,16 @@
 
 mod demo;
 mod dependencies;
+mod gate;
 mod golden_http;
 mod golden_jarm;
 mod golden_ssh;
 mod golden_x509;
+mod ground;
+mod kill;
 mod lab;
 mod layering;
 mod protocols;
+mod run;
 mod scope;
 mod store;

@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 use md5::{Digest, Md5};
 
 pub use hello::{HelloRandom, PROBES};
-pub use slot::{Slot, VoidReason, first_read_part, silent_at_start, slot, slots};
+pub use slot::{Slot, VoidReason, first_read_part, silent_at_start, slot, slots, stalled_at_start};
 pub use talk::{OldHello, Probe};
 
 use super::flight::{self, Flight};

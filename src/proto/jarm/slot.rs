@@ -151,6 +151,15 @@ pub fn silent_at_start(exchanges: &[Exchange]) -> bool {
     first_two == 2 && jarm.all(|one| one.heard.is_empty() && slot(one) == Slot::Unknown)
 }
 
+/// True when the first two of JARM's connections timed out and what was heard on them decides nothing: silent, or so slow
+/// that each further hello would only cost its whole deadline once more. Ten of them, asked twice, would hold one host's
+/// place for four minutes.
+#[must_use]
+pub fn stalled_at_start(exchanges: &[Exchange]) -> bool {
+    let jarm = exchanges.iter().filter(|one| matches!(one.step, Step::Jarm(_)));
+    jarm.take(2).filter(|one| one.end.is_timeout() && slot(one) == Slot::Unknown).count() == 2
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -215,6 +224,17 @@ mod tests {
         assert!(!silent_at_start(&[timeout(0), heard(0, &[22, 3], End::ReadTimedOut)]), "it spoke, slowly");
         assert!(!silent_at_start(&[timeout(0), timeout(1), heard(2, &hello(), End::Done)]));
         assert!(!silent_at_start(&[timeout(0), timeout(1), heard(2, b"", End::Refused)]));
+    }
+
+    #[test]
+    fn two_timeouts_at_the_start_that_decide_nothing_are_a_stall_and_one_answer_is_none() {
+        let slow = heard(0, &[22, 3, 3, 0], End::ReadTimedOut);
+        let silent = heard(1, b"", End::ReadTimedOut);
+        assert!(stalled_at_start(&[slow.clone(), silent.clone()]));
+        assert!(!silent_at_start(&[slow.clone(), silent.clone()]), "it is not silent");
+        assert!(!stalled_at_start(std::slice::from_ref(&slow)));
+        assert!(!stalled_at_start(&[slow.clone(), heard(1, &hello(), End::ReadTimedOut)]), "late, but it answered");
+        assert!(!stalled_at_start(&[heard(0, b"", End::Reset), slow, silent]), "not at the start");
     }
 
     #[test]
