@@ -579,7 +579,7 @@ fn a_rereading_stores_what_differs_and_only_that() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(titles[0], (Outcome::Mismatch, r#"{"kind":"http.title","probe":1,"value":"new"}"#.into()));
+    assert_eq!(titles[0], (Outcome::Mismatch, r#"{"kind":"http.title","value":"new","probe":1}"#.into()));
     assert_eq!(titles[1], (Outcome::Answered, r#"{"kind":"http.title","value":"old"}"#.into()));
 
     let other = rusqlite::Connection::open(case.path()).unwrap();
