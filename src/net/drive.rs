@@ -23,10 +23,10 @@ pub struct Timing {
 }
 
 impl Default for Timing {
-    /// Three seconds cover one lost SYN (the kernel asks again after one); servers that hold their answer back for
+    /// One and a half seconds cover one lost SYN (the kernel asks again after one); servers that hold their answer back for
     /// 2.5 seconds were measured, so silence is five; a drip of single bytes ends after twelve.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(3), silence: Duration::from_secs(5), total: Duration::from_secs(12) }
+        Self { connect: Duration::from_millis(1500), silence: Duration::from_secs(5), total: Duration::from_secs(12) }
     }
 }
 
@@ -76,11 +76,12 @@ async fn converse(
     give_up: Instant,
     record: &mut Record,
 ) -> End {
-    let limit = conversation.limit();
     let mut out = Vec::new();
     let mut event = Event::Connected;
     loop {
         let next = conversation.next(event, &record.heard, &mut out);
+        // Asked after the first turn: some conversations are made only once somebody is there.
+        let limit = conversation.limit();
         if !out.is_empty() {
             let sent = send(stream, &out, timing, give_up).await;
             record.sent.append(&mut out);

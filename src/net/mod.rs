@@ -17,6 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 pub use dial::{NotDialled, dial};
 pub use drive::Timing;
 pub use entropy::SystemEntropy;
@@ -34,6 +36,9 @@ pub type Witness = Arc<dyn Fn(SocketAddr) + Send + Sync>;
 /// How often our own lack of descriptors, ports or memory is waited out before a connection counts as failed.
 const OWN_FAULT_TRIES: u32 = 6;
 
+/// Services that answered and are being asked further, at once. Thousands of dead addresses may wait beside them.
+const MOST_TALKERS: usize = 2048;
+
 /// How long to wait before asking the scope again when its refusal will pass.
 const HOLD: Duration = Duration::from_millis(500);
 
@@ -48,6 +53,8 @@ pub struct Door {
     source: Option<IpAddr>,
     witness: Option<Witness>,
     traffic: Arc<Traffic>,
+    /// Places for services that answered: what they say takes memory, unlike a dead address.
+    talkers: Arc<Semaphore>,
     /// Set once the operator was told that the scope holds everything back.
     held: Arc<AtomicBool>,
 }
@@ -89,6 +96,7 @@ impl Door {
             witness: None,
             traffic: Arc::default(),
             held: Arc::default(),
+            talkers: Arc::new(Semaphore::new(MOST_TALKERS)),
         }
     }
 
@@ -126,6 +134,15 @@ impl Door {
     #[must_use]
     pub fn stop(&self) -> &Stop {
         &self.stop
+    }
+
+    /// A place among the services that are asked further. Waits until one is free, or a stop is asked for (`None`).
+    pub async fn talker(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            biased;
+            place = Arc::clone(&self.talkers).acquire_owned() => place.ok(),
+            () = self.stop.asked() => None,
+        }
     }
 
     /// The AS that announces the address, where known.

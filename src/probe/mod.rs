@@ -9,12 +9,13 @@ mod settings;
 mod ssh;
 mod tls;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 pub use settings::{Costs, Proof, Settings, SshKeys, Want};
 
 use crate::clock::Timestamp;
-use crate::net::{Door, SystemEntropy};
+use crate::net::Door;
 use crate::observation::{Capture, CutShort, End, Exchange, Observation, Outcome, Presence, Service, Speech, Step};
 use crate::proto::{self, Conversation, Reading};
 use crate::target::Host;
@@ -37,7 +38,6 @@ pub struct Asked {
 /// A service is asked only if its scope still permits; one that nobody answers gives no observation, unless `every` is
 /// set (the `probe` verb answers for each service asked).
 pub async fn host(door: &Door, host: &Host, known: &[Presence], settings: &Settings, every: bool) -> Vec<Asked> {
-    let mut entropy = SystemEntropy::new();
     let mut all = Vec::with_capacity(host.services.len());
     for (place, service) in host.services.iter().enumerate() {
         let seen = known.get(place).copied().unwrap_or_default();
@@ -54,7 +54,7 @@ pub async fn host(door: &Door, host: &Host, known: &[Presence], settings: &Setti
             all.push(Asked { service: service.clone(), presence: seen, observations: Vec::new(), stopped: false });
             continue;
         }
-        let mut probe = Probe::new(door, service, settings, &mut entropy);
+        let mut probe = Probe::new(door, service, settings);
         match service.speech {
             Speech::Tls => probe.tls().await,
             Speech::Http => probe.http().await,
@@ -71,10 +71,11 @@ struct Probe<'a> {
     door: &'a Door,
     service: &'a Service,
     settings: &'a Settings,
-    entropy: &'a mut SystemEntropy,
     since: Duration,
     started_at: Timestamp,
     capture: Capture,
+    /// JARM's X25519 share: one a host, made when somebody is there.
+    key_share: OnceLock<[u8; 32]>,
     /// The page inside TLS, when there was one.
     over_tls: Option<Capture>,
 }
@@ -87,14 +88,16 @@ enum Go {
 }
 
 impl<'a> Probe<'a> {
-    fn new(door: &'a Door, service: &'a Service, settings: &'a Settings, entropy: &'a mut SystemEntropy) -> Self {
+    fn new(door: &'a Door, service: &'a Service, settings: &'a Settings) -> Self {
         let capture = empty_capture(service);
         let (since, started_at) = (door.clock().elapsed(), door.clock().now());
-        Self { door, service, settings, entropy, since, started_at, capture, over_tls: None }
+        Self { door, service, settings, since, started_at, capture, key_share: OnceLock::new(), over_tls: None }
     }
 
     /// Has one conversation. `Enough`: stopped or no longer permitted, so no further one may follow.
     async fn converse(&self, step: Step, conversation: &mut dyn Conversation) -> (Exchange, Go) {
+        // The first connection is the question who is there; only further ones need a place.
+        let _place = if self.capture.exchanges.is_empty() { None } else { self.door.talker().await };
         let exchange = self.door.converse(self.service, step, conversation, self.since).await;
         let go = if matches!(exchange.end, End::Stopped | End::OutOfScope | End::Failed) { Go::Enough } else { Go::On };
         (exchange, go)

@@ -1,7 +1,9 @@
 //! Banner, algorithm lists and host keys: one connection for each key type.
 
 use super::{Go, Probe, SshKeys};
+use crate::net::SystemEntropy;
 use crate::observation::Step;
+use crate::proto::Lazy;
 use crate::proto::ssh::{self, Kex, Want};
 
 impl Probe<'_> {
@@ -23,7 +25,7 @@ impl Probe<'_> {
     /// One key exchange, asked again when it settled nothing: busy servers drop connections at random.
     async fn exchange_keys(&mut self, want: Want, step: Step) -> Go {
         for attempt in 0..=self.settings.retries {
-            let mut kex = Kex::new(want.clone(), self.entropy);
+            let mut kex = Lazy::new(|| Some(Kex::new(want.clone(), &mut SystemEntropy)));
             let (exchange, go) = self.converse(step.clone(), &mut kex).await;
             let settled = ssh::is_settled(&exchange);
             self.capture.exchanges.push(exchange);

@@ -4,7 +4,9 @@ use ring::agreement::{EphemeralPrivateKey, X25519};
 use ring::rand::SystemRandom;
 
 use super::{Go, Probe, Proof, empty_capture};
+use crate::net::SystemEntropy;
 use crate::observation::{End, Exchange, Step};
+use crate::proto::Lazy;
 use crate::proto::flight;
 use crate::proto::http::{self, Completeness};
 use crate::proto::jarm::{self, HelloRandom, OldHello, Slot, VoidReason};
@@ -22,7 +24,7 @@ impl Probe<'_> {
         if self.nobody_there() || !self.wants_session() {
             return;
         }
-        if self.session().await == Go::Enough {
+        if self.session().await == Go::Enough || self.nobody_there() {
             return;
         }
         if self.settings.want.cert && !self.has_leaf() {
@@ -31,9 +33,8 @@ impl Probe<'_> {
     }
 
     async fn jarm(&mut self) -> Go {
-        let key_share = key_share();
         for probe in 0..10 {
-            if self.hello(probe, key_share).await == Go::Enough {
+            if self.hello(probe).await == Go::Enough {
                 return Go::Enough;
             }
             if self.nobody_there() || jarm::stalled_at_start(&self.capture.exchanges) {
@@ -42,7 +43,7 @@ impl Probe<'_> {
         }
         for _ in 0..self.settings.retries {
             for probe in 0..10 {
-                if self.is_unknown(probe) && self.hello(probe, key_share).await == Go::Enough {
+                if self.is_unknown(probe) && self.hello(probe).await == Go::Enough {
                     return Go::Enough;
                 }
             }
@@ -50,10 +51,13 @@ impl Probe<'_> {
         Go::On
     }
 
-    async fn hello(&mut self, probe: u8, key_share: [u8; 32]) -> Go {
-        let random = HelloRandom::draw(self.entropy, key_share);
+    async fn hello(&mut self, probe: u8) -> Go {
         let read_on = self.settings.want.cert && READ_ON.contains(&probe);
-        let mut conversation = jarm::Probe::new(probe, &self.capture.asked_as, &random, read_on);
+        let key_share = &self.key_share;
+        let mut conversation = Lazy::new(|| {
+            let random = HelloRandom::draw(&mut SystemEntropy, *key_share.get_or_init(make_key_share));
+            Some(jarm::Probe::new(probe, &self.capture.asked_as, &random, read_on))
+        });
         let (exchange, go) = self.converse(Step::Jarm(probe), &mut conversation).await;
         self.capture.exchanges.push(exchange);
         go
@@ -82,7 +86,7 @@ impl Probe<'_> {
 
     async fn session(&mut self) -> Go {
         for alpn in [true, false] {
-            let Some((exchange, go)) = self.inside_tls(Step::Session(alpn), "/", alpn).await else { return Go::On };
+            let (exchange, go) = self.inside_tls(Step::Session(alpn), "/", alpn).await;
             let refused = exchange.session.as_ref().is_some_and(tls::alpn_refused);
             let complete = exchange.session.as_ref().is_some_and(|session| session.complete);
             let (session, page) = split(exchange);
@@ -91,10 +95,8 @@ impl Probe<'_> {
                 let wants_favicon = self.settings.favicon && http::wants_favicon(&page);
                 let mut capture = empty_capture(self.service);
                 capture.exchanges.push(page);
-                if wants_favicon
-                    && go == Go::On
-                    && let Some((favicon, _)) = self.inside_tls(Step::Favicon, "/favicon.ico", alpn).await
-                {
+                if wants_favicon && go == Go::On {
+                    let (favicon, _) = self.inside_tls(Step::Favicon, "/favicon.ico", alpn).await;
                     capture.exchanges.push(Exchange { session: None, ..favicon });
                 }
                 self.over_tls = Some(capture);
@@ -106,8 +108,8 @@ impl Probe<'_> {
         Go::On
     }
 
-    /// One session with one request inside; `None` when our TLS library will not start one (a name it refuses).
-    async fn inside_tls(&self, step: Step, path: &str, alpn: bool) -> Option<(Exchange, Go)> {
+    /// One session with one request inside; `Failed` when our TLS library will not start one (a name it refuses).
+    async fn inside_tls(&self, step: Step, path: &str, alpn: bool) -> (Exchange, Go) {
         let service = self.service;
         let request = self.settings.want.http.then(|| {
             let page = self.settings.page.as_deref();
@@ -115,22 +117,27 @@ impl Probe<'_> {
             let mut complete = Completeness::default();
             Request { bytes, done: Box::new(move |heard| complete.check(heard)) }
         });
-        match SessionConversation::new(service.name.as_deref(), service.address, alpn, request) {
-            Ok(mut conversation) => Some(self.converse(step, &mut conversation).await),
-            Err(error) => {
-                let note = Some(error.to_string());
-                Some((Exchange::unsent(step, End::Failed, note), Go::On))
-            }
+        let mut refused = None;
+        let mut conversation = Lazy::new(|| {
+            SessionConversation::new(service.name.as_deref(), service.address, alpn, request)
+                .map_err(|error| refused = Some(error.to_string()))
+                .ok()
+        });
+        let (mut exchange, go) = self.converse(step, &mut conversation).await;
+        drop(conversation);
+        if refused.is_some() {
+            (exchange.end, exchange.note) = (End::Failed, refused);
         }
+        (exchange, go)
     }
 
     /// Where no session gave a certificate: a plain TLS 1.2 hello whose clear answer is read on, then one of SSLv3.
     async fn clear_certificate(&mut self) {
-        if !self.settings.want.jarm && self.hello(0, key_share()).await == Go::Enough {
+        if !self.settings.want.jarm && self.hello(0).await == Go::Enough {
             return;
         }
         if !self.has_leaf() {
-            let random = HelloRandom::draw(self.entropy, [0; 32]);
+            let random = HelloRandom::draw(&mut SystemEntropy, [0; 32]);
             let (exchange, _) = self.converse(Step::OldHello, &mut OldHello::new(&random)).await;
             self.capture.exchanges.push(exchange);
         }
@@ -145,7 +152,7 @@ fn may_speak_tls(exchanges: &[Exchange]) -> bool {
 }
 
 /// A real X25519 public key: some servers refuse one that is not, and then answer at random.
-fn key_share() -> [u8; 32] {
+fn make_key_share() -> [u8; 32] {
     let random = SystemRandom::new();
     let public = EphemeralPrivateKey::generate(&X25519, &random).and_then(|private| private.compute_public_key());
     // The base point stands in should the system have no random bytes: as valid a public key as any.

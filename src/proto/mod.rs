@@ -53,6 +53,37 @@ pub trait Conversation: Send {
     }
 }
 
+/// A conversation that is made when the connection stands: most addresses are dead, and a hello or a TLS session made for
+/// nobody would cost more than the question.
+pub struct Lazy<F, C> {
+    make: Option<F>,
+    made: Option<C>,
+}
+
+impl<F: FnOnce() -> Option<C> + Send, C: Conversation> Lazy<F, C> {
+    /// `make` is called once, at the first event; `None` ends the connection at once.
+    pub fn new(make: F) -> Self {
+        Self { make: Some(make), made: None }
+    }
+}
+
+impl<F: FnOnce() -> Option<C> + Send, C: Conversation> Conversation for Lazy<F, C> {
+    fn limit(&self) -> usize {
+        self.made.as_ref().map_or(0, Conversation::limit)
+    }
+
+    fn next(&mut self, event: Event, heard: &[u8], out: &mut Vec<u8>) -> Next {
+        if let Some(make) = self.make.take() {
+            self.made = make();
+        }
+        self.made.as_mut().map_or(Next::Done, |made| made.next(event, heard, out))
+    }
+
+    fn finish(&mut self) -> Remains {
+        self.made.as_mut().map(Conversation::finish).unwrap_or_default()
+    }
+}
+
 /// What a finished conversation leaves beside the bytes it heard.
 #[derive(Debug, Default)]
 pub struct Remains {
