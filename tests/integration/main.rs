@@ -26,4 +26,5 @@ mod layering;
 mod protocols;
 mod run;
 mod scope;
+mod shards;
 mod store;
