@@ -14,6 +14,7 @@
 
 mod demo;
 mod dependencies;
+mod exits;
 mod gate;
 mod golden_http;
 mod golden_jarm;
