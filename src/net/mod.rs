@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-pub use dial::{NotDialled, dial};
+pub use dial::{NotDialled, can_send_from, dial};
 pub use drive::Timing;
 pub use entropy::SystemEntropy;
 pub use limits::{Exhausted, Limiter, Rates, network_of};
@@ -50,6 +50,8 @@ pub struct Door {
     traffic: Arc<Traffic>,
     /// Set once the operator was told that the scope holds everything back.
     held: Arc<AtomicBool>,
+    /// Set once the scope had ended.
+    over: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Door {
@@ -89,6 +91,7 @@ impl Door {
             witness: None,
             traffic: Arc::default(),
             held: Arc::default(),
+            over: Arc::default(),
         }
     }
 
@@ -126,6 +129,12 @@ impl Door {
     #[must_use]
     pub fn stop(&self) -> &Stop {
         &self.stop
+    }
+
+    /// True once somebody was not asked because the scope had ended: then nobody will be any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// The AS that announces the address, where known.
@@ -179,9 +188,16 @@ impl Door {
                         () = self.stop.asked() => return Err(Refused::Stopped),
                     }
                 }
-                Err(refusal) => return Err(Refused::Scope(refusal)),
+                Err(refusal) => return Err(self.refused(refusal)),
             }
         }
+    }
+
+    fn refused(&self, refusal: Refusal) -> Refused {
+        if matches!(refusal, Refusal::Expired { .. }) {
+            self.over.store(true, Ordering::Relaxed);
+        }
+        Refused::Scope(refusal)
     }
 
     /// A permit whose turn it is now. Asked for before waiting, so that nothing waits for what it may not have; and after,
@@ -202,7 +218,7 @@ impl Door {
             match self.scope.admit(service.socket(), service.speech, self.clock.now()) {
                 Ok(permit) => return Ok(permit),
                 Err(refusal) if refusal.is_passing() => {}
-                Err(refusal) => return Err(Refused::Scope(refusal)),
+                Err(refusal) => return Err(self.refused(refusal)),
             }
         }
     }

@@ -133,6 +133,8 @@ fn wrong_use_is_told_apart_from_faults() {
         (&["scan", "x.case", "--rate", "-1"], "-1"),
         (&["scan", "x.case", "--rate", "nan"], "rate"),
         (&["scan", "x.case", "--targets", "nowhere.txt"], "nowhere.txt"),
+        (&["scan", "x.case", "--source", "192.0.2.1"], "cannot send from 192.0.2.1"),
+        (&["probe", "127.97.4.1", "--scope", "scope.toml", "--source", "192.0.2.1"], "an address of this machine"),
         (&["probe", "example.org", "--scope", "scope.toml"], "example.org"),
         (&["find", "x.case", "colour = red"], "colour"),
         (&["export", "x.case", "everything"], "everything"),
@@ -141,6 +143,7 @@ fn wrong_use_is_told_apart_from_faults() {
         refused(&desk.hostkin(arguments), 2, &[word]);
     }
     assert_eq!(street.connections(), 0);
+    assert!(desk.last_run().is_none(), "no run was begun");
     for arguments in [
         &["--help"][..],
         &["scan", "--help"],
@@ -505,4 +508,21 @@ fn a_dead_address_costs_probe_a_row_and_scan_a_bit() {
     desk.hostkin(&["scan", "x.case"]).done();
     let scanned = desk.hostkin(&["export", "x.case", "observations", "--json"]).done().lines();
     assert_eq!(scanned.len(), 1);
+}
+
+#[test]
+fn what_a_fault_of_our_own_left_unasked_is_a_row_and_not_a_success() {
+    let street = street();
+    let desk = Desk::with_case(&scope(&grants(&street, "\"127.97.13.0/31\""), ""));
+    // An address of this machine, but of another family than the targets'.
+    let part = desk.hostkin(&["scan", "x.case", "--source", "::1"]);
+    assert_eq!(part.code, Some(4), "{part:?}");
+    assert!(part.err.contains("2 services could not be asked"), "{}", part.err);
+    let rows = desk.hostkin(&["export", "x.case", "observations", "--json"]).done().lines();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert_eq!(row["outcome"], "failed");
+        assert!(row["detail"].as_str().unwrap().contains("cannot send from ::1"), "{row}");
+    }
+    assert_eq!(street.connections(), 0);
 }

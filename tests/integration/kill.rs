@@ -224,3 +224,27 @@ fn a_run_taken_up_by_a_second_process_is_lost_to_the_first() {
     assert_eq!((runs.len(), runs[0].state), (1, State::Done), "the one that went on closed it");
     assert_eq!(timeless(&desk).len(), 128 * ANSWERING);
 }
+
+#[test]
+fn a_scope_that_ends_while_a_scan_runs_stops_it_and_a_renewed_one_goes_on() {
+    let ports = Ports::new();
+    let text = ports.scope("\"127.91.8.0/24\"");
+    let soon = hostkin::clock::Timestamp::now() + Duration::from_secs(4);
+    let desk = Desk::with_case(&text.replace("2100-01-01T00:00:00Z", &soon.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+    let options = ["scan", "x.case", "--favicon", "off", "--rate", "150", "--in-flight", "16"];
+    let ended = desk.hostkin(&options);
+    assert_eq!(ended.code, Some(4), "done in part: {ended:?}");
+    assert!(ended.err.contains("the scope ended on"), "{}", ended.err);
+    let run = desk.last_run().unwrap();
+    assert_eq!(run.state, State::Stopped);
+    assert!(run.counters.hosts > 0 && run.counters.hosts < 256, "{} hosts", run.counters.hosts);
+    let sent = ports.connections();
+    let late = desk.hostkin(&options);
+    assert_eq!((late.code, ports.connections()), (Some(3), sent), "and now it is refused from the start: {late:?}");
+
+    std::fs::write(desk.path("scope.toml"), &text).unwrap();
+    desk.hostkin(&["scan", "x.case", "--favicon", "off"]).done();
+    let runs = desk.case().runs().unwrap();
+    assert_eq!((runs.len(), runs[0].state), (1, State::Done));
+    assert_eq!(timeless(&desk).len(), 256 * ANSWERING, "nobody was passed over because the scope had ended");
+}
