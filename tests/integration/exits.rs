@@ -491,8 +491,8 @@ fn a_summary_has_the_promised_keys_and_figures_that_add_up() {
 fn a_dead_address_costs_probe_a_row_and_scan_a_bit() {
     let refusing = Refusing::new();
     let answering = far_side(Ipv4Addr::new(127, 97, 12, 1), |stream| {
-        hear(&stream);
-        say(&stream, page("here").as_bytes());
+        hear(stream);
+        say(stream, page("here").as_bytes());
     });
     let ports = format!("http = [{}, {}]", answering.port(), refusing.port);
     let desk = Desk::with_case(&scope(&[("\"127.97.12.1\"".into(), ports)], ""));

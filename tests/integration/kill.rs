@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use hostkin::store::{AskedState, Case, State};
@@ -189,16 +189,16 @@ fn a_second_interrupt_ends_at_once_and_loses_nothing_committed() {
 #[test]
 fn an_interrupted_probe_ends_too() {
     let address = Ipv4Addr::new(127, 91, 6, 1);
-    let silent = super::ground::far_side(address, |stream| super::ground::hang(&stream));
+    let silent = super::ground::far_side(address, super::ground::hang);
     let good = super::ground::far_side(Ipv4Addr::new(127, 91, 6, 2), |stream| {
-        super::ground::hear(&stream);
-        super::ground::say(&stream, page("fine").as_bytes());
+        super::ground::hear(stream);
+        super::ground::say(stream, page("fine").as_bytes());
     });
     let grant = |at: std::net::SocketAddrV4| (format!("\"{}\"", at.ip()), format!("http = [{}]", at.port()));
     let desk = Desk::new(&scope(&[grant(silent), grant(good)], ""));
     let out = desk.path("out.jsonl");
     let mut command = desk.command(&["probe", "127.91.6.0/24", "--scope", "scope.toml"]);
-    let mut child = command.stdout(std::fs::File::create(&out).unwrap()).spawn().unwrap();
+    let mut child = command.stdout(std::fs::File::create(&out).unwrap()).stderr(Stdio::null()).spawn().unwrap();
     until("the first row is there", || !std::fs::read_to_string(&out).unwrap().is_empty());
     let asked = Instant::now();
     signal(&child, Signal::INT);
