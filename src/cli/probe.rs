@@ -11,6 +11,7 @@ use super::args::Probe;
 use super::exit::{Exit, Stop};
 use super::interrupt;
 use super::plan::{lines, rates};
+use super::scan::sendable;
 use super::term::{Output, Term};
 use crate::clock::SystemClock;
 use crate::net::{Door, Limiter, stop_switch};
@@ -41,6 +42,7 @@ pub(super) fn run(args: &Probe, term: &Term) -> Result<Exit, Stop> {
     if targets.hosts() == 0 {
         return Err(Stop::scope(anyhow!("the scope permits none of these targets; nothing was sent")));
     }
+    sendable(args.source)?;
     let (stopper, stop) = stop_switch();
     interrupt::catch(&stopper, term)?;
     let limiter = Arc::new(Limiter::new(rates(&scope), Arc::clone(&clock)));

@@ -1,11 +1,12 @@
 //! `scan`: begins or continues a run, shows how far it is, and says what it did.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
 use super::args::Scan;
@@ -18,7 +19,8 @@ use super::term::Term;
 use super::{VERSION, actor, interrupt};
 use crate::clock::{Clock, SystemClock};
 use crate::discover::{Connect, Discovery};
-use crate::net::{Door, Limiter, Stop as Asked, Stopper, Timing, stop_switch};
+use crate::net::{Door, Limiter, Stop as Asked, Stopper, Timing, can_send_from, stop_switch};
+use crate::observation::Outcome;
 use crate::scan::{self, Progress, Run, ScanError, Summary};
 use crate::store::{Case, Counters, RunId, RunSpec, State, StoreError};
 use crate::target::Order;
@@ -34,13 +36,13 @@ pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
     let (summary, stopped) = scan(args, term, &stopper, &stop)?;
     interrupts?;
     Ok(match (summary.complete, stopped) {
-        (true, _) => Exit::Done,
+        (true, _) if !summary.outcomes.contains_key(Outcome::Failed.as_str()) => Exit::Done,
         (false, true) => Exit::Interrupted,
-        (false, false) => Exit::Part,
+        _ => Exit::Part,
     })
 }
 
-/// The whole verb, for `demo` too. Returns the summary and whether a stop was asked for.
+/// The whole verb, for `demo` too. Returns the summary and whether the operator asked for a stop.
 pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) -> Result<(Summary, bool), Stop> {
     let clock = SystemClock::shared();
     let mut case = Case::open(&args.case)?;
@@ -49,6 +51,7 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     for note in &plan.notes {
         term.warn(note);
     }
+    sendable(args.source)?;
     let discovery: Arc<dyn Discovery> = Arc::new(Connect);
     let (id, seed, before) = begin(&mut case, args, &plan, discovery.id(), clock.as_ref(), term)?;
     drop(case);
@@ -94,8 +97,22 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
         write_summary(path, &summary)?;
     }
     tell(&summary, &args.case, term);
+    if door.is_over() {
+        let until = plan.scope.valid_until();
+        term.warn(format!("the scope ended on {until}, so the scan stopped; ask the authority for a new one"));
+    }
+    if let Some(failed) = summary.outcomes.get(Outcome::Failed.as_str()) {
+        term.warn(format!(
+            "{failed} services could not be asked by a fault of this machine or program; their rows say why"
+        ));
+    }
     result?;
-    Ok((summary, stop.is_asked()))
+    Ok((summary, stop.is_asked() && !door.is_over()))
+}
+
+/// Refuses a source that is no address of this machine before anything is recorded.
+pub(super) fn sendable(source: Option<IpAddr>) -> Result<(), Stop> {
+    source.map_or(Ok(()), |source| can_send_from(source).map_err(|words| Stop::usage(anyhow!(words))))
 }
 
 /// Takes up an unfinished run of the same plan, or begins one.

@@ -45,12 +45,8 @@ pub async fn dial(permit: Permit, source: Option<IpAddr>, within: Duration) -> R
     // One repeated SYN covers a lost packet; more would only be noise at a dead address.
     let _ = option::syn_retries(socket.as_fd(), 1);
     if let Some(source) = source {
-        // Without this option a bound source runs out of ports after some 30,000 connections.
-        let _ = option::bind_address_no_port(socket.as_fd());
-        socket.bind(SocketAddr::new(source, 0)).map_err(|error| NotDialled {
-            end: End::Failed,
-            note: Some(format!("cannot send from {source}: {error}; is it an address of this machine?")),
-        })?;
+        let failed = |error| NotDialled { end: End::Failed, note: Some(cannot_send(source, &error)) };
+        send_from(&socket, source).map_err(failed)?;
     }
     let stream = match tokio::time::timeout(within, socket.connect(to)).await {
         Err(_) => return Err(NotDialled::far(End::ConnectTimedOut)),
@@ -62,6 +58,27 @@ pub async fn dial(permit: Permit, source: Option<IpAddr>, within: Duration) -> R
         return Err(NotDialled::far(End::Refused));
     }
     Ok(stream)
+}
+
+/// Whether connections can leave from this address: asked once before a run, so that a wrong one is told at once and not
+/// host by host. Sends nothing.
+///
+/// # Errors
+/// In words, when it is no address of this machine.
+pub fn can_send_from(source: IpAddr) -> Result<(), String> {
+    let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    socket.and_then(|socket| send_from(&socket, source)).map_err(|error| cannot_send(source, &error))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the source of the one place that dials")]
+fn send_from(socket: &TcpSocket, source: IpAddr) -> io::Result<()> {
+    // Without this option a bound source runs out of ports after some 30,000 connections.
+    let _ = option::bind_address_no_port(socket.as_fd());
+    socket.bind(SocketAddr::new(source, 0))
+}
+
+fn cannot_send(source: IpAddr, error: &io::Error) -> String {
+    format!("cannot send from {source}: {error}; is it an address of this machine?")
 }
 
 /// Sorts an error of connecting into the far side's answer and our own fault.

@@ -351,6 +351,35 @@ mod tests {
     }
 
     #[test]
+    fn hosts_and_networks_do_not_catch_up_after_a_sleep() {
+        let (limiter, clock) = limiter(Rates { host: Some(2.0), network: Some(20.0), ..Rates::default() });
+        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
+        clock.advance(Duration::from_hours(1));
+        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
+        assert_eq!(limiter.ask(host, None, true), Ok(Err(Duration::from_millis(500))), "an hour missed is gone");
+        let neighbour = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
+        assert_eq!(limiter.ask(neighbour, None, true), Ok(Err(Duration::from_millis(50))));
+    }
+
+    #[test]
+    fn a_corrected_wall_clock_changes_no_pace() {
+        let (limiter, clock) = limiter(Rates { host: Some(1.0), ..Rates::default() });
+        let run = run_limiter(1.0, Arc::<FakeClock>::clone(&clock));
+        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
+        assert!(run.check().is_ok());
+        for utc in [Timestamp::MAX, Timestamp::UNIX_EPOCH, Timestamp::MIN] {
+            clock.set_utc(utc);
+            assert_eq!(limiter.ask(host, None, true), Ok(Err(Duration::from_secs(1))));
+            assert!(run.check().is_err());
+        }
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
+        assert!(run.check().is_ok());
+    }
+
+    #[test]
     fn a_host_gets_no_more_than_its_total() {
         let (limiter, _) = limiter(Rates { host_total: Some(2), ..Rates::default() });
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -17,9 +17,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+<<<<<<< HEAD
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use dial::{NotDialled, dial};
+=======
+pub use dial::{NotDialled, can_send_from, dial};
+>>>>>>> tests
 pub use drive::Timing;
 pub use entropy::SystemEntropy;
 pub use limits::{Exhausted, Limiter, Rates, network_of};
@@ -57,6 +61,8 @@ pub struct Door {
     talkers: Arc<Semaphore>,
     /// Set once the operator was told that the scope holds everything back.
     held: Arc<AtomicBool>,
+    /// Set once the scope had ended.
+    over: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Door {
@@ -96,7 +102,11 @@ impl Door {
             witness: None,
             traffic: Arc::default(),
             held: Arc::default(),
+<<<<<<< HEAD
             talkers: Arc::new(Semaphore::new(MOST_TALKERS)),
+=======
+            over: Arc::default(),
+>>>>>>> tests
         }
     }
 
@@ -136,6 +146,7 @@ impl Door {
         &self.stop
     }
 
+<<<<<<< HEAD
     /// A place among the services that are asked further. Waits until one is free, or a stop is asked for (`None`).
     pub async fn talker(&self) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
@@ -143,6 +154,12 @@ impl Door {
             place = Arc::clone(&self.talkers).acquire_owned() => place.ok(),
             () = self.stop.asked() => None,
         }
+=======
+    /// True once somebody was not asked because the scope had ended: then nobody will be any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+>>>>>>> tests
     }
 
     /// The AS that announces the address, where known.
@@ -196,9 +213,16 @@ impl Door {
                         () = self.stop.asked() => return Err(Refused::Stopped),
                     }
                 }
-                Err(refusal) => return Err(Refused::Scope(refusal)),
+                Err(refusal) => return Err(self.refused(refusal)),
             }
         }
+    }
+
+    fn refused(&self, refusal: Refusal) -> Refused {
+        if matches!(refusal, Refusal::Expired { .. }) {
+            self.over.store(true, Ordering::Relaxed);
+        }
+        Refused::Scope(refusal)
     }
 
     /// A permit whose turn it is now. Asked for before waiting, so that nothing waits for what it may not have; and after,
@@ -219,7 +243,7 @@ impl Door {
             match self.scope.admit(service.socket(), service.speech, self.clock.now()) {
                 Ok(permit) => return Ok(permit),
                 Err(refusal) if refusal.is_passing() => {}
-                Err(refusal) => return Err(Refused::Scope(refusal)),
+                Err(refusal) => return Err(self.refused(refusal)),
             }
         }
     }

@@ -111,13 +111,19 @@ impl<'a> Probe<'a> {
 
     fn finish(mut self, every: bool) -> Asked {
         let presence = presence(&self.capture);
-        let is_stopped = |capture: &Capture| capture.exchanges.iter().any(|one| one.end == End::Stopped);
+        // A scope that ended under way is a stop: who was not asked for that reason is to be asked under the next one.
+        let over = self.door.is_over();
+        let is_stopped = |capture: &Capture| {
+            capture.exchanges.iter().any(|one| one.end == End::Stopped || over && one.end == End::OutOfScope)
+        };
         let stopped = is_stopped(&self.capture) || self.over_tls.as_ref().is_some_and(is_stopped);
         if stopped {
             self.capture.cut_short = Some(CutShort::Stopped);
         }
         let mut observations = Vec::new();
-        if presence == Presence::Heard || every {
+        // Our own fault says nothing of the host, so it must not pass for a host that was asked.
+        let failed = self.capture.exchanges.last().is_some_and(|one| one.end == End::Failed);
+        if presence == Presence::Heard || every || failed {
             observations.push(self.observe(self.service.speech, self.capture.clone(), false));
         }
         if let Some(page) = self.over_tls.take() {

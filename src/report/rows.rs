@@ -48,9 +48,9 @@ impl Rows {
     /// When `out` fails.
     pub fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(&self.columns)?;
+        writer.write_record(&self.columns).map_err(io_error)?;
         for row in &self.rows {
-            writer.write_record(row.iter().map(|value| escape_csv_cell(&plain(value))))?;
+            writer.write_record(row.iter().map(|value| escape_csv_cell(&plain(value)))).map_err(io_error)?;
         }
         writer.flush()
     }
@@ -71,6 +71,15 @@ impl Rows {
             table.add_row(row.iter().map(for_people));
         }
         writeln!(out, "{table}")
+    }
+}
+
+/// The error of the stream itself, so that a reader who went away can be told from a full disk; csv's own conversion hides
+/// which it was.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

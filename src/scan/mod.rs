@@ -50,7 +50,7 @@ pub struct Run {
     pub discovery: Arc<dyn Discovery>,
     /// The door.
     pub door: Door,
-    /// Stops everything when the case cannot be written.
+    /// Stops everything when the case cannot be written or the scope ends.
     pub stopper: Stopper,
     /// Counters for the one who watches.
     pub progress: Arc<Progress>,
@@ -84,6 +84,7 @@ struct Shared {
     settings: Settings,
     discovery: Arc<dyn Discovery>,
     door: Door,
+    stopper: Stopper,
     progress: Arc<Progress>,
     budget: Arc<Semaphore>,
 }
@@ -115,6 +116,7 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
         settings: run.settings,
         discovery: run.discovery,
         door: run.door,
+        stopper: run.stopper.clone(),
         progress: run.progress,
         budget: Arc::new(Semaphore::new(QUEUE_KIB)),
     });

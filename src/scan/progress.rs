@@ -46,14 +46,13 @@ impl Progress {
                 Presence::Refused => add("refused"),
                 Presence::Unasked | Presence::Heard => {}
             }
-            if one.presence == Presence::Heard {
-                for (observation, _) in &one.observations {
-                    add(observation.outcome.as_str());
-                    match observation.outcome {
-                        Outcome::Answered => drop(self.answered.fetch_add(1, Ordering::Relaxed)),
-                        Outcome::Failed => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
-                        _ => {}
-                    }
+            // A scan has observations of what was heard and of our own faults, of nothing else.
+            for (observation, _) in &one.observations {
+                add(observation.outcome.as_str());
+                match observation.outcome {
+                    Outcome::Answered => drop(self.answered.fetch_add(1, Ordering::Relaxed)),
+                    Outcome::Failed => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
+                    _ => {}
                 }
             }
         }

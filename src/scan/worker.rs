@@ -62,6 +62,9 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     let asked = asking.await.unwrap_or_else(|_| broken(&shared, &host));
     shared.progress.in_flight.fetch_sub(1, Ordering::Relaxed);
     if asked.iter().any(was_stopped) {
+        if shared.door.is_over() {
+            shared.stopper.stop();
+        }
         return;
     }
     shared.progress.count(&asked);

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hostkin::clock::{Clock, SystemClock};
+use hostkin::clock::{Clock, FakeClock, SystemClock};
 use hostkin::net::{Door, Limiter, Rates, Timing, stop_switch};
 use hostkin::observation::{End, Outcome, Presence, Service, Speech, Step};
 use hostkin::probe::{self, Asked, Settings};
@@ -353,4 +353,47 @@ fn a_scan_that_was_held_back_does_not_catch_up_in_a_burst() {
     assert!(quiet > Duration::from_millis(1_500), "it was held back: {quiet:?}");
     held("run", &dialled, |_| (), (90.0, 2.0), late);
     held("network", &dialled, network, (40.0, 1.0), late);
+}
+
+// ---- when ----
+
+/// A door under a clock of the test's own.
+fn door_at(text: &str, clock: &Arc<FakeClock>) -> (Door, Dialled) {
+    let scope = Scope::parse(text, Path::new("scope.toml"), Some(Path::new("."))).unwrap();
+    let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(clock);
+    let limiter = Arc::new(Limiter::new(Rates::default(), Arc::clone(&shared)));
+    let (_, stop) = stop_switch();
+    let dialled = Dialled::default();
+    let record = Arc::clone(&dialled);
+    let witness = Arc::new(move |to| record.lock().unwrap().push((Duration::ZERO, to)));
+    (Door::new(Arc::new(scope), limiter, shared, stop).with_witness(witness), dialled)
+}
+
+#[test]
+fn a_wall_clock_set_back_before_the_scope_holds_everybody_and_one_set_past_its_end_asks_nobody() {
+    let refusing = Refusing::new();
+    let text = scope(&[("\"127.98.0.1\"".into(), format!("http = [{}]", refusing.port))], "");
+    let at = |text: &str| text.parse::<hostkin::clock::Timestamp>().unwrap();
+    let service = Service { address: [127, 98, 0, 1].into(), port: refusing.port, speech: Speech::Http, name: None };
+    let clock = Arc::new(FakeClock::at(at("2026-06-01T00:00:00Z")));
+    let (door, dialled) = door_at(&text, &clock);
+    assert_eq!(knock(&door, &service), End::Refused);
+    assert!(!door.is_over());
+
+    // Set back by mistake: held until it is put right.
+    clock.set_utc(at("1970-01-01T00:00:00Z"));
+    let waiting = std::thread::spawn({
+        let (door, service) = (door.clone(), service.clone());
+        move || knock(&door, &service)
+    });
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!((waiting.is_finished(), dialled.lock().unwrap().len()), (false, 1), "held back");
+    clock.set_utc(at("2026-06-01T00:00:01Z"));
+    assert_eq!(waiting.join().unwrap(), End::Refused);
+    assert_eq!(dialled.lock().unwrap().len(), 2);
+
+    clock.set_utc(at("2100-01-01T00:00:00Z"));
+    assert_eq!(knock(&door, &service), End::OutOfScope, "the end is the first instant outside");
+    assert!(door.is_over());
+    assert_eq!(dialled.lock().unwrap().len(), 2);
 }

@@ -110,20 +110,19 @@ impl Desk {
 
 /// A scope of the lab. Grants are networks and ports, both as in TOML; `more` stands at the end.
 pub(crate) fn scope(grants: &[(String, String)], more: &str) -> String {
-    let mut text = "schema = \"hostkin/scope/1\"\ntitle = \"A test\"\nauthority = \"The test itself\"\nlab = true\n\
-        valid_from = 2020-01-01T00:00:00Z\nvalid_until = 2100-01-01T00:00:00Z\n"
-        .to_owned();
-    for (networks, ports) in grants {
-        text.push_str(&format!("[[grant]]\nnetworks = [{networks}]\nports = {{ {ports} }}\n"));
-    }
-    text + more + "\n"
+    let head = "schema = \"hostkin/scope/1\"\ntitle = \"A test\"\nauthority = \"The test itself\"\nlab = true\n\
+        valid_from = 2020-01-01T00:00:00Z\nvalid_until = 2100-01-01T00:00:00Z\n";
+    let grant =
+        |(networks, ports): &(String, String)| format!("[[grant]]\nnetworks = [{networks}]\nports = {{ {ports} }}\n");
+    let grants: Vec<String> = grants.iter().map(grant).collect();
+    [head, &grants.concat(), more, "\n"].concat()
 }
 
 /// Waits until something is so, and fails when it is not in time.
 pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "not in a minute: {what}");
+        assert!(start.elapsed() < Duration::from_mins(1), "not in a minute: {what}");
         std::thread::sleep(Duration::from_millis(3));
     }
 }
@@ -131,14 +130,14 @@ pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
 /// A far side that speaks to each connection on a thread of its own. Gives where it is.
 pub(crate) fn far_side(
     address: impl Into<Ipv4Addr>,
-    speak: impl Fn(TcpStream) + Clone + Send + 'static,
+    speak: impl Fn(&TcpStream) + Clone + Send + 'static,
 ) -> SocketAddrV4 {
     let listener = TcpListener::bind((address.into(), 0)).unwrap();
     let SocketAddr::V4(at) = listener.local_addr().unwrap() else { unreachable!() };
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let speak = speak.clone();
-            std::thread::spawn(move || speak(stream));
+            std::thread::spawn(move || speak(&stream));
         }
     });
     at
@@ -161,7 +160,7 @@ pub(crate) fn say(mut stream: &TcpStream, bytes: &[u8]) -> bool {
 /// Waits for the other side to hang up.
 pub(crate) fn hang(mut stream: &TcpStream) {
     let mut heard = [0; 4096];
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     while stream.read(&mut heard).is_ok_and(|count| count > 0) {}
 }
 

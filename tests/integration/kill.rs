@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use hostkin::store::{AskedState, Case, State};
@@ -189,16 +189,16 @@ fn a_second_interrupt_ends_at_once_and_loses_nothing_committed() {
 #[test]
 fn an_interrupted_probe_ends_too() {
     let address = Ipv4Addr::new(127, 91, 6, 1);
-    let silent = super::ground::far_side(address, |stream| super::ground::hang(&stream));
+    let silent = super::ground::far_side(address, super::ground::hang);
     let good = super::ground::far_side(Ipv4Addr::new(127, 91, 6, 2), |stream| {
-        super::ground::hear(&stream);
-        super::ground::say(&stream, page("fine").as_bytes());
+        super::ground::hear(stream);
+        super::ground::say(stream, page("fine").as_bytes());
     });
     let grant = |at: std::net::SocketAddrV4| (format!("\"{}\"", at.ip()), format!("http = [{}]", at.port()));
     let desk = Desk::new(&scope(&[grant(silent), grant(good)], ""));
     let out = desk.path("out.jsonl");
     let mut command = desk.command(&["probe", "127.91.6.0/24", "--scope", "scope.toml"]);
-    let mut child = command.stdout(std::fs::File::create(&out).unwrap()).spawn().unwrap();
+    let mut child = command.stdout(std::fs::File::create(&out).unwrap()).stderr(Stdio::null()).spawn().unwrap();
     until("the first row is there", || !std::fs::read_to_string(&out).unwrap().is_empty());
     let asked = Instant::now();
     signal(&child, Signal::INT);
@@ -223,4 +223,28 @@ fn a_run_taken_up_by_a_second_process_is_lost_to_the_first() {
     let runs = desk.case().runs().unwrap();
     assert_eq!((runs.len(), runs[0].state), (1, State::Done), "the one that went on closed it");
     assert_eq!(timeless(&desk).len(), 128 * ANSWERING);
+}
+
+#[test]
+fn a_scope_that_ends_while_a_scan_runs_stops_it_and_a_renewed_one_goes_on() {
+    let ports = Ports::new();
+    let text = ports.scope("\"127.91.8.0/24\"");
+    let soon = hostkin::clock::Timestamp::now() + Duration::from_secs(4);
+    let desk = Desk::with_case(&text.replace("2100-01-01T00:00:00Z", &soon.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+    let options = ["scan", "x.case", "--favicon", "off", "--rate", "150", "--in-flight", "16"];
+    let ended = desk.hostkin(&options);
+    assert_eq!(ended.code, Some(4), "done in part: {ended:?}");
+    assert!(ended.err.contains("the scope ended on"), "{}", ended.err);
+    let run = desk.last_run().unwrap();
+    assert_eq!(run.state, State::Stopped);
+    assert!(run.counters.hosts > 0 && run.counters.hosts < 256, "{} hosts", run.counters.hosts);
+    let sent = ports.connections();
+    let late = desk.hostkin(&options);
+    assert_eq!((late.code, ports.connections()), (Some(3), sent), "and now it is refused from the start: {late:?}");
+
+    std::fs::write(desk.path("scope.toml"), &text).unwrap();
+    desk.hostkin(&["scan", "x.case", "--favicon", "off"]).done();
+    let runs = desk.case().runs().unwrap();
+    assert_eq!((runs.len(), runs[0].state), (1, State::Done));
+    assert_eq!(timeless(&desk).len(), 256 * ANSWERING, "nobody was passed over because the scope had ended");
 }

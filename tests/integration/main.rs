@@ -14,6 +14,7 @@
 
 mod demo;
 mod dependencies;
+mod exits;
 mod gate;
 mod golden_http;
 mod golden_jarm;
@@ -26,4 +27,5 @@ mod layering;
 mod protocols;
 mod run;
 mod scope;
+mod shards;
 mod store;
