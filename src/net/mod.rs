@@ -17,13 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-<<<<<<< HEAD
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use dial::{NotDialled, dial};
-=======
 pub use dial::{NotDialled, can_send_from, dial};
->>>>>>> tests
 pub use drive::Timing;
 pub use entropy::SystemEntropy;
 pub use limits::{Exhausted, Limiter, Rates, network_of};
@@ -102,11 +98,8 @@ impl Door {
             witness: None,
             traffic: Arc::default(),
             held: Arc::default(),
-<<<<<<< HEAD
             talkers: Arc::new(Semaphore::new(MOST_TALKERS)),
-=======
             over: Arc::default(),
->>>>>>> tests
         }
     }
 
@@ -146,7 +139,6 @@ impl Door {
         &self.stop
     }
 
-<<<<<<< HEAD
     /// A place among the services that are asked further. Waits until one is free, or a stop is asked for (`None`).
     pub async fn talker(&self) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
@@ -154,12 +146,12 @@ impl Door {
             place = Arc::clone(&self.talkers).acquire_owned() => place.ok(),
             () = self.stop.asked() => None,
         }
-=======
+    }
+
     /// True once somebody was not asked because the scope had ended: then nobody will be any more.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
->>>>>>> tests
     }
 
     /// The AS that announces the address, where known.
