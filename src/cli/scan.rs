@@ -1,5 +1,6 @@
 //! `scan`: begins or continues a run, shows how far it is, and says what it did.
 
+use std::fs::{File, TryLockError};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,7 +46,9 @@ pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
 /// The whole verb, for `demo` too. Returns the summary and whether the operator asked for a stop.
 pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) -> Result<(Summary, bool), Stop> {
     let clock = SystemClock::shared();
+    args.summary.as_deref().map_or(Ok(()), may_write_summary)?;
     let mut case = Case::open(&args.case)?;
+    let _held = hold(&args.case)?;
     let scope = scope_in_force(&case, clock.as_ref(), term)?;
     let plan = ScanPlan::new(args, &scope)?;
     for note in &plan.notes {
@@ -64,6 +67,7 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
         .clamp(1, usize::try_from(descriptors.saturating_sub(64)).unwrap_or(usize::MAX).max(1));
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let limiter = Arc::new(Limiter::new(plan.rates, Arc::clone(&clock)));
+    limiter.restore(before.unfinished.clone());
     let door = Door::new(Arc::new(plan.scope.clone()), limiter, Arc::clone(&clock), stop.clone())
         .with_timing(timing)
         .with_source(args.source);
@@ -132,7 +136,13 @@ fn begin(
         if args.seed.is_some_and(|seed| seed != state.seed) {
             term.warn(format!("--seed is not used: run {} keeps its own; --new starts another", state.id));
         }
-        return Ok((state.id, state.seed, state.counters));
+        let mut counters = state.counters;
+        let killed = case.runs()?.iter().any(|run| run.id == state.id && run.state == State::Running);
+        if killed {
+            // What the last moments before a kill sent is not on record: one connection more for each host begun.
+            counters.unfinished.values_mut().for_each(|spent| *spent += 1);
+        }
+        return Ok((state.id, state.seed, counters));
     }
     // SQLite's and JSON's numbers are signed: 63 bits.
     let seed = args.seed.unwrap_or_else(random_seed) & (u64::MAX >> 1);
@@ -230,6 +240,37 @@ fn finish(
         other => other?,
     }
     Ok(())
+}
+
+/// Holds the case for this scan until the file is closed: two scans of one case would send at twice the rate.
+///
+/// Not a lock of SQLite's kind: readers, `seed` and `link` go on beside a scan.
+fn hold(case: &Path) -> Result<File, Stop> {
+    let file = File::open(case).with_context(|| format!("cannot open `{}`", case.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(anyhow!(
+            "another hostkin is scanning under `{}` now; wait for it, or stop it with Ctrl-C. Nothing was sent",
+            case.display()
+        )
+        .into()),
+        Err(TryLockError::Error(error)) => {
+            Err(anyhow::Error::new(error).context(format!("cannot lock `{}`", case.display())).into())
+        }
+    }
+}
+
+/// A summary may replace an earlier summary, and nothing else.
+fn may_write_summary(path: &Path) -> Result<(), Stop> {
+    let Ok(bytes) = std::fs::read(path) else { return Ok(()) };
+    let earlier = serde_json::from_slice::<Value>(&bytes).is_ok_and(|value| value.get("scope_sha256").is_some());
+    if earlier || bytes.is_empty() {
+        return Ok(());
+    }
+    Err(Stop::usage(anyhow!(
+        "`{}` exists and is no scan summary; nothing was sent. Choose another name for --summary",
+        path.display()
+    )))
 }
 
 fn write_summary(path: &Path, summary: &Summary) -> Result<(), Stop> {

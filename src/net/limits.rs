@@ -6,7 +6,6 @@
 //! window of any of them ever holds more than it may. Cells are forgotten once they no longer bind.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +36,16 @@ pub struct Rates {
     pub asn: Option<f64>,
 }
 
+impl Rates {
+    /// True when no host, network or AS limit is set.
+    fn is_unlimited(&self) -> bool {
+        self.host.is_none() && self.network.is_none() && self.asn.is_none() && self.host_total.is_none()
+    }
+}
+
+/// Longest time a new host steps back for begun ones before it asks again.
+const MOST_YIELD: Duration = Duration::from_millis(200);
+
 /// The host has had all the connections it may get in this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted;
@@ -58,8 +67,8 @@ impl std::fmt::Debug for Limiter {
 #[derive(Default)]
 struct Cells {
     hosts: HashMap<IpAddr, HostCell>,
-    networks: HashMap<IpAddr, Duration>,
-    systems: HashMap<u32, Duration>,
+    networks: HashMap<IpAddr, Cell>,
+    systems: HashMap<u32, Cell>,
     since_trim: u32,
 }
 
@@ -67,6 +76,17 @@ struct Cells {
 struct HostCell {
     next: Duration,
     used: u32,
+    /// The host is finished with; the cell stays only as long as it binds.
+    finished: bool,
+}
+
+/// A network or an AS.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    /// Earliest time of its next connection.
+    next: Duration,
+    /// Hosts begun that wait for this cell or the run: new ones let them go first.
+    begun_waiting: u32,
 }
 
 impl Limiter {
@@ -77,11 +97,21 @@ impl Limiter {
         Self { rates, clock, cells: Mutex::default(), pacer }
     }
 
-    /// Waits until one connection to `address` may be opened now.
+    /// Waits until one connection to `address` may be opened now. Hosts that were begun go before new ones, so that few are
+    /// half done at any moment.
     ///
     /// # Errors
     /// When the host has had all it may get.
     pub async fn turn(&self, address: IpAddr, asn: Option<u32>) -> Result<(), Exhausted> {
+        if self.pacer.is_none() && self.rates.is_unlimited() {
+            return Ok(());
+        }
+        // A host's own limit holds back nobody else.
+        while let Some(wait) = self.host_wait(address)? {
+            tokio::time::sleep(wait).await;
+        }
+        let begun = self.is_begun(address);
+        let _queued = begun.then(|| Queued::new(self, address, asn));
         loop {
             // The narrow limits first: a slow network must not use up the run's turns.
             if let Err(wait) = self.ask(address, asn, false)? {
@@ -89,7 +119,7 @@ impl Limiter {
                 continue;
             }
             if let Some(pacer) = &self.pacer {
-                pacer.wait().await;
+                pacer.wait(begun).await;
             }
             match self.ask(address, asn, true)? {
                 Ok(()) => return Ok(()),
@@ -105,13 +135,47 @@ impl Limiter {
 
     /// The host is finished with: its count may be forgotten.
     pub fn forget(&self, address: IpAddr) {
-        if self.rates.host_total.is_some() || self.rates.host.is_some() {
-            let now = self.clock.elapsed();
-            let mut cells = self.lock();
-            if cells.hosts.get(&address).is_some_and(|cell| cell.next <= now) {
+        let now = self.clock.elapsed();
+        let mut cells = self.lock();
+        if let Some(cell) = cells.hosts.get_mut(&address) {
+            cell.finished = true;
+            if cell.next <= now {
                 cells.hosts.remove(&address);
             }
         }
+    }
+
+    /// Connections that hosts begun and not finished have had: what a later part of the run must count too.
+    #[must_use]
+    pub fn spent(&self) -> Vec<(IpAddr, u32)> {
+        if self.rates.host_total.is_none() {
+            return Vec::new();
+        }
+        let cells = self.lock();
+        let begun = cells.hosts.iter().filter(|(_, cell)| !cell.finished && cell.used > 0);
+        begun.map(|(address, cell)| (*address, cell.used)).collect()
+    }
+
+    /// Takes over what an earlier part of the run spent on hosts it did not finish.
+    pub fn restore(&self, spent: impl IntoIterator<Item = (IpAddr, u32)>) {
+        let mut cells = self.lock();
+        for (address, used) in spent {
+            cells.hosts.entry(address).or_default().used += used;
+        }
+    }
+
+    fn is_begun(&self, address: IpAddr) -> bool {
+        self.lock().hosts.get(&address).is_some_and(|cell| cell.used > 0)
+    }
+
+    /// How long the host's own limit still holds.
+    fn host_wait(&self, address: IpAddr) -> Result<Option<Duration>, Exhausted> {
+        let now = self.clock.elapsed();
+        let host = self.lock().hosts.get(&address).copied().unwrap_or_default();
+        if self.rates.host_total.is_some_and(|most| host.used >= most) {
+            return Err(Exhausted);
+        }
+        Ok(host.next.checked_sub(now).filter(|wait| !wait.is_zero()))
     }
 
     /// Cells held, for `-v` and tests.
@@ -128,9 +192,6 @@ impl Limiter {
     /// Asks the host, network and AS limits, and takes the turn when `take` is set and all agree; else how long to wait.
     fn ask(&self, address: IpAddr, asn: Option<u32>, take: bool) -> Result<Result<(), Duration>, Exhausted> {
         let rates = &self.rates;
-        if rates.host.is_none() && rates.network.is_none() && rates.asn.is_none() && rates.host_total.is_none() {
-            return Ok(Ok(()));
-        }
         let now = self.clock.elapsed();
         let network = network_of(address);
         let mut cells = self.lock();
@@ -138,30 +199,34 @@ impl Limiter {
         if rates.host_total.is_some_and(|most| host.used >= most) {
             return Err(Exhausted);
         }
-        let mut ready = Duration::ZERO;
-        if rates.host.is_some() {
-            ready = ready.max(host.next);
+        let mut ready = host.next;
+        let mut yields = Duration::ZERO;
+        let wide =
+            [(rates.network, cells.networks.get(&network)), (rates.asn, asn.and_then(|asn| cells.systems.get(&asn)))];
+        for (rate, cell) in wide {
+            if let (Some(rate), Some(cell)) = (rate, cell) {
+                ready = ready.max(cell.next);
+                if host.used == 0 && cell.begun_waiting > 0 {
+                    yields = yields.max(interval(rate).min(MOST_YIELD));
+                }
+            }
         }
-        if rates.network.is_some() {
-            ready = ready.max(cells.networks.get(&network).copied().unwrap_or_default());
-        }
-        if let (Some(_), Some(asn)) = (rates.asn, asn) {
-            ready = ready.max(cells.systems.get(&asn).copied().unwrap_or_default());
-        }
-        if let Some(wait) = ready.checked_sub(now).filter(|wait| !wait.is_zero()) {
+        let wait = ready.saturating_sub(now).max(yields);
+        if !wait.is_zero() {
             return Ok(Err(wait));
         }
         if take {
             let cell = cells.hosts.entry(address).or_default();
             cell.used += 1;
+            cell.finished = false;
             if let Some(rate) = rates.host {
                 cell.next = now + interval(rate);
             }
             if let Some(rate) = rates.network {
-                cells.networks.insert(network, now + interval(rate));
+                cells.networks.entry(network).or_default().next = now + interval(rate);
             }
             if let (Some(rate), Some(asn)) = (rates.asn, asn) {
-                cells.systems.insert(asn, now + interval(rate));
+                cells.systems.entry(asn).or_default().next = now + interval(rate);
             }
             cells.trim(now);
         }
@@ -169,20 +234,48 @@ impl Limiter {
     }
 }
 
-impl Cells {
-    /// Every 4096 turns forgets networks and ASes that no longer bind, so that memory stays flat.
-    fn trim(&mut self, now: Duration) {
-        self.since_trim += 1;
-        if self.since_trim >= 4096 {
-            self.since_trim = 0;
-            retain_binding(&mut self.networks, now);
-            retain_binding(&mut self.systems, now);
+/// A begun host in the queues of its network and AS; leaves them when dropped, also when a stop cuts its wait off.
+struct Queued<'a> {
+    limiter: &'a Limiter,
+    network: IpAddr,
+    asn: Option<u32>,
+}
+
+impl<'a> Queued<'a> {
+    fn new(limiter: &'a Limiter, address: IpAddr, asn: Option<u32>) -> Self {
+        let network = network_of(address);
+        let mut cells = limiter.lock();
+        cells.networks.entry(network).or_default().begun_waiting += 1;
+        if let Some(asn) = asn {
+            cells.systems.entry(asn).or_default().begun_waiting += 1;
+        }
+        Self { limiter, network, asn }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        let mut cells = self.limiter.lock();
+        if let Some(cell) = cells.networks.get_mut(&self.network) {
+            cell.begun_waiting = cell.begun_waiting.saturating_sub(1);
+        }
+        if let Some(cell) = self.asn.and_then(|asn| cells.systems.get_mut(&asn)) {
+            cell.begun_waiting = cell.begun_waiting.saturating_sub(1);
         }
     }
 }
 
-fn retain_binding<K: Hash + Eq>(cells: &mut HashMap<K, Duration>, now: Duration) {
-    cells.retain(|_, next| *next > now);
+impl Cells {
+    /// Every 4096 turns forgets cells that no longer bind, so that memory stays flat.
+    fn trim(&mut self, now: Duration) {
+        self.since_trim += 1;
+        if self.since_trim >= 4096 {
+            self.since_trim = 0;
+            self.networks.retain(|_, cell| cell.next > now || cell.begun_waiting > 0);
+            self.systems.retain(|_, cell| cell.next > now || cell.begun_waiting > 0);
+            self.hosts.retain(|_, cell| cell.next > now || !cell.finished);
+        }
+    }
 }
 
 fn interval(rate: f64) -> Duration {
@@ -198,25 +291,43 @@ pub fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Hands the run's permits to waiting connections, in the order they came.
+/// Hands the run's permits to waiting connections: those of begun hosts first, and in the order they came.
 struct Pacer {
+    begun: Lane,
+    new: Lane,
+    sleeping: Mutex<bool>,
+    bell: Condvar,
+}
+
+/// A queue for permits.
+struct Lane {
     turns: Semaphore,
     /// Those who wait and were granted no permit yet.
     waiting: AtomicU64,
-    sleeping: Mutex<bool>,
-    bell: Condvar,
+}
+
+impl Lane {
+    fn new() -> Self {
+        Self { turns: Semaphore::new(0), waiting: AtomicU64::new(0) }
+    }
+
+    /// One permit for one of those who wait and were granted none yet; false when there is none.
+    fn grant(&self) -> bool {
+        let one_less = |waiting: u64| waiting.checked_sub(1);
+        let granted = self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok();
+        if granted {
+            self.turns.add_permits(1);
+        }
+        granted
+    }
 }
 
 type RunLimiter = RateLimiter<NotKeyed, InMemoryState, RunClock, NoOpMiddleware<RunInstant>>;
 
 impl Pacer {
     fn start(rate: f64, clock: Arc<dyn Clock>) -> Arc<Self> {
-        let pacer = Arc::new(Self {
-            turns: Semaphore::new(0),
-            waiting: AtomicU64::new(0),
-            sleeping: Mutex::new(false),
-            bell: Condvar::new(),
-        });
+        let pacer =
+            Arc::new(Self { begun: Lane::new(), new: Lane::new(), sleeping: Mutex::new(false), bell: Condvar::new() });
         let limiter = run_limiter(rate, clock);
         let weak = Arc::downgrade(&pacer);
         std::thread::spawn(move || {
@@ -229,22 +340,27 @@ impl Pacer {
 
     /// One round of the thread: permits for those who wait, then a short sleep, or a long one when nobody does.
     fn round(&self, limiter: &RunLimiter) {
-        if self.waiting.load(Ordering::Acquire) == 0 {
+        if !self.is_wanted() {
             let guard = self.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = self.bell.wait_timeout(guard, Duration::from_millis(50));
             return;
         }
-        while self.waiting.load(Ordering::Acquire) > 0 && limiter.check().is_ok() {
+        while self.is_wanted() && limiter.check().is_ok() {
             self.grant();
         }
         std::thread::sleep(Duration::from_micros(500));
     }
 
-    async fn wait(&self) {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+    fn is_wanted(&self) -> bool {
+        self.begun.waiting.load(Ordering::Acquire) > 0 || self.new.waiting.load(Ordering::Acquire) > 0
+    }
+
+    async fn wait(&self, begun: bool) {
+        let lane = if begun { &self.begun } else { &self.new };
+        lane.waiting.fetch_add(1, Ordering::AcqRel);
         self.bell.notify_one();
         // The semaphore is never closed. A wait that is dropped leaves its permit for the next: never more than were granted.
-        if let Ok(permit) = self.turns.acquire().await {
+        if let Ok(permit) = lane.turns.acquire().await {
             permit.forget();
         }
     }
@@ -255,12 +371,8 @@ impl Pacer {
         self.grant();
     }
 
-    /// One permit for one of those who wait and were granted none yet, if there is one.
     fn grant(&self) {
-        let one_less = |waiting: u64| waiting.checked_sub(1);
-        if self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok() {
-            self.turns.add_permits(1);
-        }
+        let _ = self.begun.grant() || self.new.grant();
     }
 }
 
@@ -419,7 +531,11 @@ mod tests {
         // Neighbours woke together, and all but one of them had to wait again.
         let pacer = limiter.pacer.as_ref().unwrap();
         std::thread::sleep(Duration::from_millis(20));
-        assert_eq!(pacer.turns.available_permits(), 0, "permits that nobody waits for would go out in one burst later");
+        assert_eq!(
+            pacer.begun.turns.available_permits() + pacer.new.turns.available_permits(),
+            0,
+            "permits that nobody waits for would go out in one burst later"
+        );
     }
 
     #[test]

@@ -160,7 +160,13 @@ impl Door {
         self.scope.origin(address)
     }
 
-    /// The host is finished with: its part of the limits may be forgotten.
+    /// Connections that hosts begun and not forgotten have had.
+    #[must_use]
+    pub fn spent(&self) -> Vec<(IpAddr, u32)> {
+        self.limiter.spent()
+    }
+
+    /// The host is done and on record: its part of the limits may be forgotten.
     pub fn forget(&self, address: IpAddr) {
         self.limiter.forget(address);
     }

@@ -62,7 +62,6 @@ pub async fn host(door: &Door, host: &Host, known: &[Presence], settings: &Setti
         }
         all.push(probe.finish(every));
     }
-    door.forget(host.address);
     all
 }
 

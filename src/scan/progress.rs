@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::observation::{Outcome, Presence};
-use crate::probe::Asked;
+use crate::observation::Outcome;
+use crate::store::{AskedState, HostDone};
 
 /// Counters of a run, read while it goes on.
 #[derive(Debug, Default)]
@@ -32,22 +32,22 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Counts what one host gave.
-    pub(super) fn count(&self, asked: &[Asked]) {
-        self.hosts_asked.fetch_add(1, Ordering::Relaxed);
+    /// Counts what hosts gave, as they go into the case.
+    pub(super) fn count(&self, hosts: &[HostDone]) {
+        self.hosts_asked.fetch_add(hosts.len() as u64, Ordering::Relaxed);
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut add = |word: &str| *outcomes.entry(word.to_owned()).or_default() += 1;
-        for one in asked {
-            if one.presence != Presence::Unasked {
+        for service in hosts.iter().flat_map(|host| &host.services) {
+            if service.state != AskedState::NotAsked {
                 self.services.fetch_add(1, Ordering::Relaxed);
             }
-            match one.presence {
-                Presence::Silent => add("timed_out"),
-                Presence::Refused => add("refused"),
-                Presence::Unasked | Presence::Heard => {}
+            match service.state {
+                AskedState::Silent => add("timed_out"),
+                AskedState::Refused => add("refused"),
+                AskedState::NotAsked | AskedState::Heard => {}
             }
             // A scan has observations of what was heard and of our own faults, of nothing else.
-            for (observation, _) in &one.observations {
+            for (observation, _) in &service.heard {
                 add(observation.outcome.as_str());
                 match observation.outcome {
                     Outcome::Answered => drop(self.answered.fetch_add(1, Ordering::Relaxed)),

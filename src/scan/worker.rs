@@ -67,7 +67,6 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
         }
         return;
     }
-    shared.progress.count(&asked);
     let kib = asked.iter().map(weight).sum::<usize>().div_ceil(1024).clamp(1, QUEUE_KIB);
     let room = Arc::clone(&shared.budget).acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX)).await;
     let Ok(room) = room else { return };

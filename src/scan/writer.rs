@@ -1,12 +1,14 @@
 //! The writer's thread: takes what waits, up to a batch, and commits it with the position.
 
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Finished, Shared, usage};
+use super::{Finished, ScanError, Shared, usage};
 use crate::observation::Presence;
 use crate::store::{AskedState, Counters, HostDone, RunWriter, ServiceDone, StoreError};
 
@@ -14,6 +16,8 @@ use crate::store::{AskedState, Counters, HostDone, RunWriter, ServiceDone, Store
 const BATCH: usize = 2048;
 /// How long a batch may gather while little comes.
 const GATHER: Duration = Duration::from_millis(100);
+/// How often the counters are written although no host was finished: what was sent is on record, whatever happens next.
+const HEARTBEAT: Duration = Duration::from_millis(250);
 /// How often a case locked by a reader is tried again.
 const TRIES: u32 = 5;
 
@@ -23,11 +27,19 @@ pub(super) fn write(
     mut writer: RunWriter,
     before: &Counters,
     shared: &Arc<Shared>,
-) -> Result<u64, StoreError> {
+) -> Result<u64, ScanError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| ScanError::Worker(error.to_string()))?;
     let started = shared.door.clock().elapsed();
     let mut batch = Vec::new();
-    while receiver.blocking_recv_many(&mut batch, BATCH) > 0 {
-        if batch.len() < BATCH / 4 && !receiver.is_closed() {
+    let mut written = None;
+    loop {
+        let waited =
+            runtime.block_on(async { tokio::time::timeout(HEARTBEAT, receiver.recv_many(&mut batch, BATCH)).await });
+        let over = matches!(waited, Ok(0));
+        if !over && batch.len() < BATCH / 4 && !batch.is_empty() && !receiver.is_closed() {
             std::thread::sleep(GATHER);
             while batch.len() < BATCH
                 && let Ok(more) = receiver.try_recv()
@@ -37,16 +49,27 @@ pub(super) fn write(
         }
         shared.progress.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
         let position = shared.dispatcher.position_with(batch.iter().map(|one| one.index));
-        let counters = counters(before, shared, shared.door.clock().elapsed().saturating_sub(started), &position);
         // The room is held until the commit, the hosts go into it.
         let (hosts, rooms): (Vec<HostDone>, Vec<_>) = batch.drain(..).map(|one| (one.host, one.room)).unzip();
-        commit(&mut writer, &hosts, &position, &counters)?;
+        shared.progress.count(&hosts);
+        let lasted = shared.door.clock().elapsed().saturating_sub(started);
+        let counters = counters(before, shared, lasted, &position, &hosts);
+        let sent = Some((counters.connections, counters.unfinished.len()));
+        if !hosts.is_empty() || written != sent {
+            commit(&mut writer, &hosts, &position, &counters)?;
+            written = sent;
+        }
         drop(rooms);
+        for host in &hosts {
+            shared.door.forget(host.address);
+        }
         shared.progress.hosts_done.store(position.low + position.done_above(), Ordering::Relaxed);
         shared.dispatcher.committed(position);
+        if over {
+            let position = writer.position();
+            return Ok(position.low + position.done_above());
+        }
     }
-    let position = writer.position();
-    Ok(position.low + position.done_above())
 }
 
 fn commit(
@@ -74,7 +97,14 @@ fn commit(
 }
 
 /// What the whole run counts now: its earlier parts and this one.
-fn counters(before: &Counters, shared: &Shared, lasted: Duration, position: &crate::store::Position) -> Counters {
+fn counters(
+    before: &Counters,
+    shared: &Shared,
+    lasted: Duration,
+    position: &crate::store::Position,
+    done: &[HostDone],
+) -> Counters {
+    let done: HashSet<IpAddr> = done.iter().map(|host| host.address).collect();
     let (connections, sent, heard) = shared.door.traffic().totals();
     let progress = &shared.progress;
     let (cpu, peak) = usage();
@@ -94,16 +124,12 @@ fn counters(before: &Counters, shared: &Shared, lasted: Duration, position: &cra
         cpu_ms: before.cpu_ms + millis(cpu),
         peak_rss_bytes: before.peak_rss_bytes.max(peak),
         outcomes,
+        unfinished: shared.door.spent().into_iter().filter(|(address, _)| !done.contains(address)).collect(),
     }
 }
 
 /// What the case keeps of one host.
-pub(super) fn done(
-    index: u64,
-    address: std::net::IpAddr,
-    asn: Option<u32>,
-    asked: Vec<crate::probe::Asked>,
-) -> HostDone {
+pub(super) fn done(index: u64, address: IpAddr, asn: Option<u32>, asked: Vec<crate::probe::Asked>) -> HostDone {
     let services = asked.into_iter().enumerate().map(|(place, one)| ServiceDone {
         ordinal: u32::try_from(place).unwrap_or(u32::MAX),
         state: match one.presence {

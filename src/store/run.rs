@@ -1,6 +1,7 @@
 //! Runs: scans, which can be continued, and imports.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,8 @@ pub struct Counters {
     pub peak_rss_bytes: u64,
     /// How many services ended in which outcome, by the outcome's word.
     pub outcomes: BTreeMap<String, u64>,
+    /// Connections to hosts that were begun and are not done: a limit per host counts them in the next part too.
+    pub unfinished: BTreeMap<IpAddr, u32>,
 }
 
 /// Where an unfinished scan can be taken up.

@@ -211,21 +211,6 @@ fn an_interrupted_probe_ends_too() {
 }
 
 #[test]
-fn a_run_taken_up_by_a_second_process_is_lost_to_the_first() {
-    let ports = Ports::new();
-    let desk = Desk::with_case(&ports.scope("\"127.91.7.0/25\""));
-    let options = ["scan", "x.case", "--favicon", "off"];
-    let mut first = desk.start(&[&options[..], &["--rate", "100"]].concat(), "said.txt");
-    until("something is committed", || desk.hosts_done() > 0);
-    desk.hostkin(&options).done();
-    assert_eq!(first.wait().unwrap().code(), Some(1), "{}", said(&desk));
-    assert!(said(&desk).contains("taken up by another process"), "{}", said(&desk));
-    let runs = desk.case().runs().unwrap();
-    assert_eq!((runs.len(), runs[0].state), (1, State::Done), "the one that went on closed it");
-    assert_eq!(timeless(&desk).len(), 128 * ANSWERING);
-}
-
-#[test]
 fn a_scope_that_ends_while_a_scan_runs_stops_it_and_a_renewed_one_goes_on() {
     let ports = Ports::new();
     let text = ports.scope("\"127.91.8.0/24\"");

@@ -24,6 +24,7 @@ mod ground;
 mod kill;
 mod lab;
 mod layering;
+mod manners;
 mod protocols;
 mod run;
 mod scope;
