@@ -34,7 +34,10 @@ pub struct Progress {
 impl Progress {
     /// Counts what one host gave.
     pub(super) fn count(&self, asked: &[Asked]) {
-        self.hosts_asked.fetch_add(1, Ordering::Relaxed);
+        // One that opted out since the plan was made is done, but was not asked.
+        if asked.iter().any(|one| one.presence != Presence::Unasked) {
+            self.hosts_asked.fetch_add(1, Ordering::Relaxed);
+        }
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut add = |word: &str| *outcomes.entry(word.to_owned()).or_default() += 1;
         for one in asked {
@@ -106,4 +109,26 @@ pub struct Summary {
     pub version: String,
     /// Services and observations by outcome.
     pub outcomes: BTreeMap<String, u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::observation::{Service, Speech};
+
+    fn asked(presence: Presence) -> Asked {
+        let service = Service { address: Ipv4Addr::LOCALHOST.into(), port: 80, speech: Speech::Http, name: None };
+        Asked { service, presence, observations: Vec::new(), stopped: false }
+    }
+
+    #[test]
+    fn a_host_that_nothing_was_asked_of_was_not_asked() {
+        let progress = Progress::default();
+        progress.count(&[asked(Presence::Unasked), asked(Presence::Unasked)]);
+        progress.count(&[asked(Presence::Unasked), asked(Presence::Refused)]);
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        assert_eq!((read(&progress.hosts_asked), read(&progress.services)), (1, 1));
+    }
 }
