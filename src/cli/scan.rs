@@ -65,6 +65,8 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
         .in_flight
         .unwrap_or_else(|| scan::in_flight(plan.rates.run, timing.connect, descriptors, MOST_IN_FLIGHT))
         .clamp(1, usize::try_from(descriptors.saturating_sub(64)).unwrap_or(usize::MAX).max(1));
+    // Sockets, and some for the case and the opt-out files. Without it the scan is only less even.
+    let _ = scan::reserve_descriptors(in_flight.saturating_add(48));
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let limiter = Arc::new(Limiter::new(plan.rates, Arc::clone(&clock)));
     limiter.restore(before.unfinished.clone());

@@ -1,25 +1,41 @@
 //! Whose turn it is: limits for the run, each host, each network and each AS, counted per connection.
 //!
-//! The whole run is paced by `governor` with a credit of 10 ms (its default burst, a full second, would let everything
-//! out at once); a thread hands its permits to waiting connections in the order they came. Hosts, networks and ASes keep
-//! the earliest time of their next connection (GCRA without burst); all must agree at the moment of dialling, so no
-//! window of any of them ever holds more than it may. Cells are forgotten once they no longer bind.
+//! Every limit has a line: who comes is given the next free place, one period behind the last, and sleeps until then.
+//! Lines go from narrow to wide, so that a slow network uses up none of the run's places. What holds a limit is not the
+//! line but [`Limiter::take`], asked right before dialling: a place that came late, because the machine was busy, is
+//! used only if all limits still agree at that moment. The run agrees to what is at most 8 ms ahead of its rate; a host,
+//! a network or an AS to as many connections in a second as its rate says. What was missed is never made up for later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock as GovernorClock, Reference};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-use tokio::sync::Semaphore;
-
 use crate::clock::Clock;
+
+/// How far ahead of its rate the run may be. On the wire it may be 10 ms; the rest is for what can pass between taking
+/// a turn and the packet's departure.
+const CREDIT: Duration = Duration::from_millis(8);
+
+/// A narrow limit's second lasts this long, for the same reason.
+const SECOND: f64 = 1.004;
+
+/// Places in a narrow line stand this much wider than the rate asks: one that comes some milliseconds late still leaves
+/// a full second between the first and the last of a second's worth.
+const WIDER: f64 = 1.010;
+
+/// A new host joins lines no longer than this (or two places): hosts that were begun go first, so that few are half done
+/// at any moment, and a stop costs little.
+const SHORT: Duration = Duration::from_millis(100);
+
+/// Longest sleep before a new host looks at the lines again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Most connections a narrow cell remembers; limits above it are held over shorter stretches than a second.
+const MOST_REMEMBERED: f64 = 4096.0;
+
+/// Turns between two looks for cells that no longer bind.
+const TRIM_EVERY: u32 = 4096;
 
 /// Limits as numbers; `None` is unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,26 +52,20 @@ pub struct Rates {
     pub asn: Option<f64>,
 }
 
-impl Rates {
-    /// True when no host, network or AS limit is set.
-    fn is_unlimited(&self) -> bool {
-        self.host.is_none() && self.network.is_none() && self.asn.is_none() && self.host_total.is_none()
-    }
-}
-
-/// Longest time a new host steps back for begun ones before it asks again.
-const MOST_YIELD: Duration = Duration::from_millis(200);
-
-/// The host has had all the connections it may get in this run.
+/// Why a turn was not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exhausted;
+pub enum NoTurn {
+    /// The host has had all the connections it may get in this run.
+    Exhausted,
+    /// Not now: wait this long, then in the run's line again.
+    NotYet(Duration),
+}
 
 /// The limits of a run and where they stand.
 pub struct Limiter {
     rates: Rates,
     clock: Arc<dyn Clock>,
     cells: Mutex<Cells>,
-    pacer: Option<Arc<Pacer>>,
 }
 
 impl std::fmt::Debug for Limiter {
@@ -64,222 +74,148 @@ impl std::fmt::Debug for Limiter {
     }
 }
 
-#[derive(Default)]
-struct Cells {
-    hosts: HashMap<IpAddr, HostCell>,
-    networks: HashMap<IpAddr, Cell>,
-    systems: HashMap<u32, Cell>,
-    since_trim: u32,
-}
-
-#[derive(Clone, Copy, Default)]
-struct HostCell {
-    next: Duration,
-    used: u32,
-    /// The host is finished with; the cell stays only as long as it binds.
-    finished: bool,
-}
-
-/// A network or an AS.
-#[derive(Clone, Copy, Default)]
-struct Cell {
-    /// Earliest time of its next connection.
-    next: Duration,
-    /// Hosts begun that wait for this cell or the run: new ones let them go first.
-    begun_waiting: u32,
-}
-
 impl Limiter {
     /// Limits with nothing used up.
     #[must_use]
     pub fn new(rates: Rates, clock: Arc<dyn Clock>) -> Self {
-        let pacer = rates.run.map(|rate| Pacer::start(rate, Arc::clone(&clock)));
-        Self { rates, clock, cells: Mutex::default(), pacer }
+        Self { rates, clock, cells: Mutex::default() }
     }
 
-    /// Waits until one connection to `address` may be opened now. Hosts that were begun go before new ones, so that few are
-    /// half done at any moment.
+    /// Waits in the lines of the host, its network and its AS, then in the run's. After that a turn can be
+    /// taken. A host that has had all it may get waits for nothing.
+    pub async fn line_up(&self, address: IpAddr, asn: Option<u32>) {
+        if self.is_exhausted(&self.lock(), address) {
+            return;
+        }
+        while let Some(time) = self.steps_back(address, asn) {
+            wait(time).await;
+        }
+        for (key, rate) in self.narrow(address, asn) {
+            let now = self.clock.elapsed();
+            let place = self.lock().narrow.entry(key).or_default().line_up(rate, now);
+            wait(place.saturating_sub(now)).await;
+        }
+        self.line_up_again(Duration::ZERO).await;
+    }
+
+    /// How long a new host leaves the lines to those that were begun; `None` when it may join.
+    fn steps_back(&self, address: IpAddr, asn: Option<u32>) -> Option<Duration> {
+        let cells = self.lock();
+        if cells.used.contains_key(&address) {
+            return None;
+        }
+        let now = self.clock.elapsed();
+        let too_long = |free: Duration, rate: f64| free.saturating_sub(now).checked_sub(SHORT.max(seconds(2.0 / rate)));
+        let run = self.rates.run.and_then(|rate| too_long(cells.run.free, rate));
+        let wide = self.narrow(address, asn).filter(|(key, _)| !matches!(key, Key::Host(_)));
+        let narrow = wide.filter_map(|(key, rate)| too_long(cells.narrow.get(&key)?.free, rate)).max();
+        run.max(narrow).filter(|time| !time.is_zero()).map(|time| time.min(LOOK_AGAIN))
+    }
+
+    /// True while the run's line is long: no new host can be begun, so none need be taken up.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let Some(rate) = self.rates.run else { return false };
+        let free = self.lock().run.free;
+        free.saturating_sub(self.clock.elapsed()) > SHORT.max(seconds(2.0 / rate))
+    }
+
+    /// Waits as long as a turn was refused for, then in the run's line.
+    pub async fn line_up_again(&self, refused_for: Duration) {
+        wait(refused_for).await;
+        if let Some(rate) = self.rates.run {
+            let now = self.clock.elapsed();
+            let place = self.lock().run.line_up(rate, now);
+            wait(place.saturating_sub(now)).await;
+        }
+    }
+
+    /// Takes the turn for one connection to `address`, which is to be dialled at once: nothing may be waited for between
+    /// this and dialling.
     ///
     /// # Errors
-    /// When the host has had all it may get.
-    pub async fn turn(&self, address: IpAddr, asn: Option<u32>) -> Result<(), Exhausted> {
-        if self.pacer.is_none() && self.rates.is_unlimited() {
-            return Ok(());
+    /// When the host has had all it may get, or a limit does not agree right now.
+    pub fn take(&self, address: IpAddr, asn: Option<u32>) -> Result<(), NoTurn> {
+        let mut cells = self.lock();
+        // Read behind the lock: waiting for it must not make the turn older than it looks.
+        let now = self.clock.elapsed();
+        if self.is_exhausted(&cells, address) {
+            return Err(NoTurn::Exhausted);
         }
-        // A host's own limit holds back nobody else.
-        while let Some(wait) = self.host_wait(address)? {
-            tokio::time::sleep(wait).await;
+        let narrow = |(key, rate)| cells.narrow.get(&key).map_or(Duration::ZERO, |cell: &Narrow| cell.ready(rate));
+        let ready = self.narrow(address, asn).map(narrow).max().unwrap_or_default();
+        if ready > now {
+            return Err(NoTurn::NotYet(ready.saturating_sub(now)));
         }
-        let begun = self.is_begun(address);
-        let _queued = begun.then(|| Queued::new(self, address, asn));
-        loop {
-            // The narrow limits first: a slow network must not use up the run's turns.
-            if let Err(wait) = self.ask(address, asn, false)? {
-                tokio::time::sleep(wait).await;
-                continue;
-            }
-            if let Some(pacer) = &self.pacer {
-                pacer.wait(begun).await;
-            }
-            match self.ask(address, asn, true)? {
-                Ok(()) => return Ok(()),
-                Err(wait) => {
-                    if let Some(pacer) = &self.pacer {
-                        pacer.give_back();
-                    }
-                    tokio::time::sleep(wait).await;
-                }
-            }
+        if self.rates.run.is_some() && cells.run.ready() > now {
+            // Its place in the line is lost: the place after the last one follows.
+            return Err(NoTurn::NotYet(Duration::ZERO));
         }
+        for (key, rate) in self.narrow(address, asn) {
+            cells.narrow.entry(key).or_default().take(rate, now);
+        }
+        if let Some(rate) = self.rates.run {
+            cells.run.take(rate, now);
+        }
+        *cells.used.entry(address).or_default() += 1;
+        cells.trim(now);
+        Ok(())
     }
 
     /// The host is finished with: its count may be forgotten.
     pub fn forget(&self, address: IpAddr) {
-        let now = self.clock.elapsed();
-        let mut cells = self.lock();
-        if let Some(cell) = cells.hosts.get_mut(&address) {
-            cell.finished = true;
-            if cell.next <= now {
-                cells.hosts.remove(&address);
-            }
-        }
+        self.lock().used.remove(&address);
     }
 
-    /// Connections that hosts begun and not finished have had: what a later part of the run must count too.
+    /// Connections that hosts begun and not finished have had: what a later part of the run must count too. Empty when
+    /// no such limit is set.
     #[must_use]
     pub fn spent(&self) -> Vec<(IpAddr, u32)> {
         if self.rates.host_total.is_none() {
             return Vec::new();
         }
-        let cells = self.lock();
-        let begun = cells.hosts.iter().filter(|(_, cell)| !cell.finished && cell.used > 0);
-        begun.map(|(address, cell)| (*address, cell.used)).collect()
+        self.lock().used.iter().map(|(address, used)| (*address, *used)).collect()
     }
 
     /// Takes over what an earlier part of the run spent on hosts it did not finish.
     pub fn restore(&self, spent: impl IntoIterator<Item = (IpAddr, u32)>) {
         let mut cells = self.lock();
         for (address, used) in spent {
-            cells.hosts.entry(address).or_default().used += used;
+            *cells.used.entry(address).or_default() += used;
         }
-    }
-
-    fn is_begun(&self, address: IpAddr) -> bool {
-        self.lock().hosts.get(&address).is_some_and(|cell| cell.used > 0)
-    }
-
-    /// How long the host's own limit still holds.
-    fn host_wait(&self, address: IpAddr) -> Result<Option<Duration>, Exhausted> {
-        let now = self.clock.elapsed();
-        let host = self.lock().hosts.get(&address).copied().unwrap_or_default();
-        if self.rates.host_total.is_some_and(|most| host.used >= most) {
-            return Err(Exhausted);
-        }
-        Ok(host.next.checked_sub(now).filter(|wait| !wait.is_zero()))
     }
 
     /// Cells held, for `-v` and tests.
     #[must_use]
     pub fn held(&self) -> usize {
         let cells = self.lock();
-        cells.hosts.len() + cells.networks.len() + cells.systems.len()
+        cells.narrow.len() + cells.used.len()
+    }
+
+    fn is_exhausted(&self, cells: &Cells, address: IpAddr) -> bool {
+        self.rates.host_total.is_some_and(|most| cells.used.get(&address).is_some_and(|used| *used >= most))
+    }
+
+    /// The narrow limits that bind this address, narrowest first.
+    fn narrow(&self, address: IpAddr, asn: Option<u32>) -> impl Iterator<Item = (Key, f64)> + use<> {
+        let Rates { host, network, asn: system, .. } = self.rates;
+        let keys = [
+            host.map(|rate| (Key::Host(address), rate)),
+            network.map(|rate| (Key::Network(network_of(address)), rate)),
+            system.zip(asn).map(|(rate, asn)| (Key::System(asn), rate)),
+        ];
+        keys.into_iter().flatten()
     }
 
     fn lock(&self) -> MutexGuard<'_, Cells> {
         self.cells.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Asks the host, network and AS limits, and takes the turn when `take` is set and all agree; else how long to wait.
-    fn ask(&self, address: IpAddr, asn: Option<u32>, take: bool) -> Result<Result<(), Duration>, Exhausted> {
-        let rates = &self.rates;
-        let now = self.clock.elapsed();
-        let network = network_of(address);
-        let mut cells = self.lock();
-        let host = cells.hosts.get(&address).copied().unwrap_or_default();
-        if rates.host_total.is_some_and(|most| host.used >= most) {
-            return Err(Exhausted);
-        }
-        let mut ready = host.next;
-        let mut yields = Duration::ZERO;
-        let wide =
-            [(rates.network, cells.networks.get(&network)), (rates.asn, asn.and_then(|asn| cells.systems.get(&asn)))];
-        for (rate, cell) in wide {
-            if let (Some(rate), Some(cell)) = (rate, cell) {
-                ready = ready.max(cell.next);
-                if host.used == 0 && cell.begun_waiting > 0 {
-                    yields = yields.max(interval(rate).min(MOST_YIELD));
-                }
-            }
-        }
-        let wait = ready.saturating_sub(now).max(yields);
-        if !wait.is_zero() {
-            return Ok(Err(wait));
-        }
-        if take {
-            let cell = cells.hosts.entry(address).or_default();
-            cell.used += 1;
-            cell.finished = false;
-            if let Some(rate) = rates.host {
-                cell.next = now + interval(rate);
-            }
-            if let Some(rate) = rates.network {
-                cells.networks.entry(network).or_default().next = now + interval(rate);
-            }
-            if let (Some(rate), Some(asn)) = (rates.asn, asn) {
-                cells.systems.entry(asn).or_default().next = now + interval(rate);
-            }
-            cells.trim(now);
-        }
-        Ok(Ok(()))
+async fn wait(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
-}
-
-/// A begun host in the queues of its network and AS; leaves them when dropped, also when a stop cuts its wait off.
-struct Queued<'a> {
-    limiter: &'a Limiter,
-    network: IpAddr,
-    asn: Option<u32>,
-}
-
-impl<'a> Queued<'a> {
-    fn new(limiter: &'a Limiter, address: IpAddr, asn: Option<u32>) -> Self {
-        let network = network_of(address);
-        let mut cells = limiter.lock();
-        cells.networks.entry(network).or_default().begun_waiting += 1;
-        if let Some(asn) = asn {
-            cells.systems.entry(asn).or_default().begun_waiting += 1;
-        }
-        Self { limiter, network, asn }
-    }
-}
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        let mut cells = self.limiter.lock();
-        if let Some(cell) = cells.networks.get_mut(&self.network) {
-            cell.begun_waiting = cell.begun_waiting.saturating_sub(1);
-        }
-        if let Some(cell) = self.asn.and_then(|asn| cells.systems.get_mut(&asn)) {
-            cell.begun_waiting = cell.begun_waiting.saturating_sub(1);
-        }
-    }
-}
-
-impl Cells {
-    /// Every 4096 turns forgets cells that no longer bind, so that memory stays flat.
-    fn trim(&mut self, now: Duration) {
-        self.since_trim += 1;
-        if self.since_trim >= 4096 {
-            self.since_trim = 0;
-            self.networks.retain(|_, cell| cell.next > now || cell.begun_waiting > 0);
-            self.systems.retain(|_, cell| cell.next > now || cell.begun_waiting > 0);
-            self.hosts.retain(|_, cell| cell.next > now || !cell.finished);
-        }
-    }
-}
-
-fn interval(rate: f64) -> Duration {
-    Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX / 4)
 }
 
 /// The first address of the IPv4 /24 or IPv6 /48 that holds `address`.
@@ -291,131 +227,104 @@ pub fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Hands the run's permits to waiting connections: those of begun hosts first, and in the order they came.
-struct Pacer {
-    begun: Lane,
-    new: Lane,
-    sleeping: Mutex<bool>,
-    bell: Condvar,
+#[derive(Default)]
+struct Cells {
+    narrow: HashMap<Key, Narrow>,
+    /// Connections to each host that was begun and is not forgotten.
+    used: HashMap<IpAddr, u32>,
+    run: Wide,
+    since_trim: u32,
 }
 
-/// A queue for permits.
-struct Lane {
-    turns: Semaphore,
-    /// Those who wait and were granted no permit yet.
-    waiting: AtomicU64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Host(IpAddr),
+    Network(IpAddr),
+    System(u32),
 }
 
-impl Lane {
-    fn new() -> Self {
-        Self { turns: Semaphore::new(0), waiting: AtomicU64::new(0) }
-    }
-
-    /// One permit for one of those who wait and were granted none yet; false when there is none.
-    fn grant(&self) -> bool {
-        let one_less = |waiting: u64| waiting.checked_sub(1);
-        let granted = self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok();
-        if granted {
-            self.turns.add_permits(1);
+impl Cells {
+    /// Now and then forgets what no longer binds, so that memory stays flat.
+    fn trim(&mut self, now: Duration) {
+        self.since_trim += 1;
+        if self.since_trim >= TRIM_EVERY {
+            self.since_trim = 0;
+            self.narrow.retain(|_, cell| cell.binds_until > now);
         }
-        granted
     }
 }
 
-type RunLimiter = RateLimiter<NotKeyed, InMemoryState, RunClock, NoOpMiddleware<RunInstant>>;
+/// The limit of one host, network or AS: a line, and when its last connections were.
+#[derive(Default)]
+struct Narrow {
+    /// The next free place in the line.
+    free: Duration,
+    /// The last connections, as many as the rate allows in its stretch; oldest first.
+    recent: VecDeque<Duration>,
+    binds_until: Duration,
+}
 
-impl Pacer {
-    fn start(rate: f64, clock: Arc<dyn Clock>) -> Arc<Self> {
-        let pacer =
-            Arc::new(Self { begun: Lane::new(), new: Lane::new(), sleeping: Mutex::new(false), bell: Condvar::new() });
-        let limiter = run_limiter(rate, clock);
-        let weak = Arc::downgrade(&pacer);
-        std::thread::spawn(move || {
-            while let Some(pacer) = weak.upgrade() {
-                pacer.round(&limiter);
-            }
-        });
-        pacer
+impl Narrow {
+    fn line_up(&mut self, rate: f64, now: Duration) -> Duration {
+        let place = self.free.max(now);
+        self.free = place + seconds(WIDER / rate);
+        self.binds_until = self.binds_until.max(self.free);
+        place
     }
 
-    /// One round of the thread: permits for those who wait, then a short sleep, or a long one when nobody does.
-    fn round(&self, limiter: &RunLimiter) {
-        if !self.is_wanted() {
-            let guard = self.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = self.bell.wait_timeout(guard, Duration::from_millis(50));
-            return;
-        }
-        while self.is_wanted() && limiter.check().is_ok() {
-            self.grant();
-        }
-        std::thread::sleep(Duration::from_micros(500));
-    }
-
-    fn is_wanted(&self) -> bool {
-        self.begun.waiting.load(Ordering::Acquire) > 0 || self.new.waiting.load(Ordering::Acquire) > 0
-    }
-
-    async fn wait(&self, begun: bool) {
-        let lane = if begun { &self.begun } else { &self.new };
-        lane.waiting.fetch_add(1, Ordering::AcqRel);
-        self.bell.notify_one();
-        // The semaphore is never closed. A wait that is dropped leaves its permit for the next: never more than were granted.
-        if let Ok(permit) = lane.turns.acquire().await {
-            permit.forget();
+    /// When the next connection may be made at the earliest.
+    fn ready(&self, rate: f64) -> Duration {
+        let (count, stretch) = stretch(rate);
+        match self.recent.front() {
+            Some(oldest) if self.recent.len() >= count => *oldest + stretch,
+            _ => Duration::ZERO,
         }
     }
 
-    /// A turn that could not be used goes to the next in line, and with nobody in line is gone: kept, it would be a credit
-    /// on top of the rate.
-    fn give_back(&self) {
-        self.grant();
-    }
-
-    fn grant(&self) {
-        let _ = self.begun.grant() || self.new.grant();
-    }
-}
-
-/// The run's limiter: `rate` a second with a credit of 10 ms, at least one connection.
-fn run_limiter(rate: f64, clock: Arc<dyn Clock>) -> RunLimiter {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range of u32 first")]
-    let credit = (rate / 100.0).clamp(1.0, 1e6) as u32;
-    let quota = Quota::with_period(interval(rate)).unwrap_or(Quota::per_hour(NonZeroU32::MIN));
-    let quota = quota.allow_burst(NonZeroU32::new(credit).unwrap_or(NonZeroU32::MIN));
-    RateLimiter::direct_with_clock(quota, RunClock(clock))
-}
-
-/// Our clock, as governor wants it.
-#[derive(Clone)]
-struct RunClock(Arc<dyn Clock>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct RunInstant(Duration);
-
-impl GovernorClock for RunClock {
-    type Instant = RunInstant;
-
-    fn now(&self) -> RunInstant {
-        RunInstant(self.0.elapsed())
+    fn take(&mut self, rate: f64, now: Duration) {
+        let (count, stretch) = stretch(rate);
+        while self.recent.len() >= count {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now);
+        self.binds_until = self.binds_until.max(now + stretch);
     }
 }
 
-impl Reference for RunInstant {
-    fn duration_since(&self, earlier: Self) -> Nanos {
-        self.0.saturating_sub(earlier.0).into()
+/// As many connections as may be made in which time: those of a second for usual rates.
+fn stretch(rate: f64) -> (usize, Duration) {
+    let count = rate.ceil().clamp(1.0, MOST_REMEMBERED);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small positive range")]
+    (count as usize, seconds(SECOND * count / rate))
+}
+
+/// The limit of the whole run: a line, and when the next connection is due by the rate.
+#[derive(Default)]
+struct Wide {
+    /// The next free place in the line.
+    free: Duration,
+    due: Duration,
+}
+
+impl Wide {
+    fn line_up(&mut self, rate: f64, now: Duration) -> Duration {
+        let place = self.free.max(now);
+        self.free = place + seconds(1.0 / rate);
+        place
     }
 
-    fn saturating_sub(&self, duration: Nanos) -> Self {
-        Self(self.0.saturating_sub(duration.into()))
+    /// When the next connection may be made at the earliest.
+    fn ready(&self) -> Duration {
+        self.due.saturating_sub(CREDIT)
+    }
+
+    fn take(&mut self, rate: f64, now: Duration) {
+        self.due = self.due.max(now) + seconds(1.0 / rate);
     }
 }
 
-impl std::ops::Add<Nanos> for RunInstant {
-    type Output = Self;
-
-    fn add(self, other: Nanos) -> Self {
-        Self(self.0 + Duration::from(other))
-    }
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX / 4)
 }
 
 #[cfg(test)]
@@ -425,117 +334,148 @@ mod tests {
     use super::*;
     use crate::clock::{FakeClock, Timestamp};
 
+    const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
     fn limiter(rates: Rates) -> (Limiter, Arc<FakeClock>) {
         let clock = Arc::new(FakeClock::at(Timestamp::UNIX_EPOCH));
         let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
         (Limiter::new(rates, shared), clock)
     }
 
+    /// Takes all turns that are given now.
+    fn take_all(limiter: &Limiter, address: IpAddr) -> u64 {
+        std::iter::from_fn(|| limiter.take(address, None).ok()).map(|()| 1).sum()
+    }
+
     #[test]
     fn the_run_never_exceeds_rate_times_time_plus_ten_milliseconds_of_credit() {
         for rate in [1.0, 100.0, 1_000.0, 50_000.0] {
-            let clock = Arc::new(FakeClock::at(Timestamp::UNIX_EPOCH));
-            let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
-            let limiter = run_limiter(rate, shared);
-            let mut granted = 0u64;
-            let mut millis = 0u64;
+            let (limiter, clock) = limiter(Rates { run: Some(rate), ..Rates::default() });
+            let (mut taken, mut millis) = (0, 0);
             for step in [0u64, 1, 1, 3, 40, 1, 2_000, 1, 7, 60_000, 1, 1, 1] {
                 clock.advance(Duration::from_millis(step));
                 millis += step;
-                while limiter.check().is_ok() {
-                    granted += 1;
-                }
-                let credit = (rate / 100.0).max(1.0);
-                let most = rate * (millis as f64 / 1_000.0) + credit + 1.0;
-                assert!((granted as f64) <= most, "{granted} granted by {millis} ms at {rate}/s");
+                taken += take_all(&limiter, HOST);
+                let most = rate * (millis as f64 / 1_000.0) + rate * 0.010 + 1.0;
+                assert!((taken as f64) <= most, "{taken} taken by {millis} ms at {rate}/s");
             }
+        }
+    }
+
+    #[test]
+    fn places_in_the_runs_line_that_come_up_to_eight_milliseconds_late_are_all_used() {
+        for rate in [7.0, 100.0, 1_000.0, 20_000.0] {
+            let mut run = Wide::default();
+            let mut refused = 0;
+            for place in 0..5_000u64 {
+                let place = seconds(place as f64 / rate) + Duration::from_micros(place * 7_919 % 7_900);
+                refused += u32::from(run.ready() > place);
+                run.take(rate, place);
+            }
+            assert_eq!(refused, 0, "at {rate}/s");
         }
     }
 
     #[test]
     fn a_machine_that_slept_gets_no_burst() {
-        let clock = Arc::new(FakeClock::at(Timestamp::UNIX_EPOCH));
-        let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
-        let limiter = run_limiter(200.0, shared);
+        let (limiter, clock) = limiter(Rates { run: Some(200.0), network: Some(20.0), ..Rates::default() });
+        assert_eq!(take_all(&limiter, HOST), 2);
         clock.advance(Duration::from_hours(1));
-        let burst = std::iter::from_fn(|| limiter.check().ok()).count();
-        assert!(burst <= 2, "{burst} at once after an hour's sleep");
+        assert_eq!(take_all(&limiter, HOST), 2);
     }
 
     #[test]
-    fn hosts_and_networks_do_not_catch_up_after_a_sleep() {
-        let (limiter, clock) = limiter(Rates { host: Some(2.0), network: Some(20.0), ..Rates::default() });
-        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
-        clock.advance(Duration::from_hours(1));
-        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
-        assert_eq!(limiter.ask(host, None, true), Ok(Err(Duration::from_millis(500))), "an hour missed is gone");
-        let neighbour = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
-        assert_eq!(limiter.ask(neighbour, None, true), Ok(Err(Duration::from_millis(50))));
+    fn a_place_in_line_is_one_period_behind_the_last_and_idle_time_is_not_saved_up() {
+        let at = Duration::from_millis;
+        let mut run = Wide::default();
+        assert_eq!([0, 0, 0].map(|now| run.line_up(100.0, at(now))), [0, 10, 20].map(at));
+        assert_eq!([500, 501, 502].map(|now| run.line_up(100.0, at(now))), [500, 510, 520].map(at));
+        let mut network = Narrow::default();
+        assert_eq!([0, 0, 7].map(|now| network.line_up(10.0, at(now))), [0, 101, 202].map(at));
+    }
+
+    #[test]
+    fn no_second_holds_more_than_a_host_a_network_or_an_as_may_get() {
+        for (rates, rate) in [
+            (Rates { host: Some(2.0), ..Rates::default() }, 2.0),
+            (Rates { network: Some(20.0), ..Rates::default() }, 20.0),
+            (Rates { asn: Some(7.5), ..Rates::default() }, 7.5),
+            (Rates { network: Some(500.0), ..Rates::default() }, 500.0),
+            (Rates { host: Some(0.2), ..Rates::default() }, 0.2),
+        ] {
+            let (limiter, clock) = limiter(rates);
+            let mut taken: Vec<Duration> = Vec::new();
+            // Somebody tries all the time, at irregular moments.
+            for step in 0..40_000u64 {
+                clock.advance(Duration::from_micros(step * 7_919 % 1_900));
+                while limiter.take(HOST, Some(64_500)).is_ok() {
+                    taken.push(clock.elapsed());
+                }
+            }
+            let most = f64::ceil(rate) as usize;
+            for stretch in taken.windows(most + 1) {
+                let length = stretch[most] - stretch[0];
+                assert!(length >= Duration::from_secs(1), "{} in {length:?} at {rate}/s", most + 1);
+            }
+            let reached = taken.len() as f64 / clock.elapsed().as_secs_f64();
+            assert!(reached > rate * 0.97 - 0.1, "{reached} of {rate}");
+        }
     }
 
     #[test]
     fn a_corrected_wall_clock_changes_no_pace() {
-        let (limiter, clock) = limiter(Rates { host: Some(1.0), ..Rates::default() });
-        let run = run_limiter(1.0, Arc::<FakeClock>::clone(&clock));
-        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
-        assert!(run.check().is_ok());
+        let (limiter, clock) = limiter(Rates { run: Some(1.0), host: Some(1.0), ..Rates::default() });
+        assert_eq!(take_all(&limiter, HOST), 1);
         for utc in [Timestamp::MAX, Timestamp::UNIX_EPOCH, Timestamp::MIN] {
             clock.set_utc(utc);
-            assert_eq!(limiter.ask(host, None, true), Ok(Err(Duration::from_secs(1))));
-            assert!(run.check().is_err());
+            assert_eq!(limiter.take(HOST, None), Err(NoTurn::NotYet(Duration::from_millis(1_004))));
         }
-        clock.advance(Duration::from_secs(1));
-        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
-        assert!(run.check().is_ok());
+        clock.advance(Duration::from_millis(1_004));
+        assert_eq!(take_all(&limiter, HOST), 1);
     }
 
     #[test]
     fn a_host_gets_no_more_than_its_total() {
         let (limiter, _) = limiter(Rates { host_total: Some(2), ..Rates::default() });
-        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
-        assert_eq!(limiter.ask(host, None, true), Ok(Ok(())));
-        assert_eq!(limiter.ask(host, None, true), Err(Exhausted));
+        assert_eq!([(); 3].map(|()| limiter.take(HOST, None)), [Ok(()), Ok(()), Err(NoTurn::Exhausted)]);
     }
 
     #[test]
-    fn neighbours_in_a_network_wait_for_each_other() {
-        let (limiter, clock) = limiter(Rates { network: Some(20.0), ..Rates::default() });
-        let first = IpAddr::V4(Ipv4Addr::new(127, 0, 5, 1));
-        let second = IpAddr::V4(Ipv4Addr::new(127, 0, 5, 200));
-        let stranger = IpAddr::V4(Ipv4Addr::new(127, 0, 6, 1));
-        assert_eq!(limiter.ask(first, None, true), Ok(Ok(())));
-        assert_eq!(limiter.ask(second, None, true), Ok(Err(Duration::from_millis(50))));
-        assert_eq!(limiter.ask(stranger, None, true), Ok(Ok(())));
-        clock.advance(Duration::from_millis(50));
-        assert_eq!(limiter.ask(second, None, true), Ok(Ok(())));
+    fn neighbours_in_a_network_share_its_limit_and_strangers_do_not() {
+        let (limiter, clock) = limiter(Rates { network: Some(1.0), ..Rates::default() });
+        let [first, second, stranger] =
+            ["127.0.5.1", "127.0.5.200", "127.0.6.1"].map(|text| text.parse::<IpAddr>().unwrap());
+        assert_eq!(limiter.take(first, None), Ok(()));
+        assert_eq!(limiter.take(second, None), Err(NoTurn::NotYet(Duration::from_millis(1_004))));
+        assert_eq!(limiter.take(stranger, None), Ok(()));
+        clock.advance(Duration::from_millis(1_004));
+        assert_eq!(limiter.take(second, None), Ok(()));
     }
 
     #[test]
-    fn turns_given_back_leave_no_credit_behind() {
-        let rates = Rates { run: Some(2_000.0), network: Some(100.0), ..Rates::default() };
-        let limiter = Arc::new(Limiter::new(rates, crate::clock::SystemClock::shared()));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut tasks = tokio::task::JoinSet::new();
-            for last in 0..40 {
-                let limiter = Arc::clone(&limiter);
-                tasks.spawn(async move { limiter.turn(IpAddr::V4(Ipv4Addr::new(127, 0, 7, last)), None).await });
-            }
-            while let Some(turn) = tasks.join_next().await {
-                assert_eq!(turn.unwrap(), Ok(()));
-            }
-        });
-        // Neighbours woke together, and all but one of them had to wait again.
-        let pacer = limiter.pacer.as_ref().unwrap();
-        std::thread::sleep(Duration::from_millis(20));
-        assert_eq!(
-            pacer.begun.turns.available_permits() + pacer.new.turns.available_permits(),
-            0,
-            "permits that nobody waits for would go out in one burst later"
-        );
+    fn a_refused_turn_uses_nothing_up() {
+        let rates = Rates { run: Some(1.0), network: Some(1.0), host_total: Some(2), ..Rates::default() };
+        let (limiter, clock) = limiter(rates);
+        let other: IpAddr = "127.0.6.1".parse().unwrap();
+        assert_eq!(limiter.take(HOST, None), Ok(()));
+        assert_eq!(take_all(&limiter, HOST) + take_all(&limiter, other), 0);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(limiter.take(other, None), Ok(()));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(limiter.take(HOST, None), Ok(()));
+    }
+
+    #[test]
+    fn cells_that_no_longer_bind_are_forgotten() {
+        let rates = Rates { host: Some(2.0), network: Some(20.0), host_total: Some(5), ..Rates::default() };
+        let (limiter, clock) = limiter(rates);
+        for number in 0..20_000u32 {
+            let address = IpAddr::V4((0x7f00_0000 + number * 256).into());
+            assert_eq!(limiter.take(address, None), Ok(()));
+            limiter.forget(address);
+            clock.advance(Duration::from_millis(5));
+        }
+        assert!(limiter.held() < 10_000, "{} cells", limiter.held());
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use dial::{NotDialled, can_send_from, dial};
 pub use drive::Timing;
 pub use entropy::SystemEntropy;
-pub use limits::{Exhausted, Limiter, Rates, network_of};
+pub use limits::{Limiter, NoTurn, Rates, network_of};
 pub use stop::{Stop, Stopper, stop_switch};
 
 use crate::clock::Clock;
@@ -160,6 +160,12 @@ impl Door {
         self.scope.origin(address)
     }
 
+    /// True while the limit of the run leaves no room for a host not yet begun.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.limiter.is_busy()
+    }
+
     /// Connections that hosts begun and not forgotten have had.
     #[must_use]
     pub fn spent(&self) -> Vec<(IpAddr, u32)> {
@@ -223,25 +229,30 @@ impl Door {
         Refused::Scope(refusal)
     }
 
-    /// A permit whose turn it is now. Asked for before waiting, so that nothing waits for what it may not have; and after,
-    /// since waiting takes time. A turn that came while the scope held everything back is spent: were those turns kept,
-    /// all of them would be dialled at once when it lets go.
+    /// A permit whose turn it is now, to be dialled at once. Nothing is waited for between taking the turn and dialling:
+    /// what a hold of the scope or a busy machine keeps back lines up again, and never leaves all at once.
     async fn permit(&self, service: &Service) -> Result<Permit, Refused> {
+        // Asked before waiting, so that nothing waits for what it may not have; and after, since waiting takes time.
+        drop(self.admit(service).await?);
+        let asn = self.scope.origin(service.address);
+        let mut refused_for = None;
         loop {
-            drop(self.admit(service).await?);
-            let turn = self.limiter.turn(service.address, self.scope.origin(service.address));
-            let turn = tokio::select! {
-                biased;
-                turn = turn => turn,
-                () = self.stop.asked() => return Err(Refused::Stopped),
+            let waiting = async {
+                match refused_for {
+                    None => self.limiter.line_up(service.address, asn).await,
+                    Some(time) => self.limiter.line_up_again(time).await,
+                }
             };
-            if turn == Err(Exhausted) {
-                return Err(Refused::Exhausted);
+            tokio::select! {
+                biased;
+                () = waiting => {}
+                () = self.stop.asked() => return Err(Refused::Stopped),
             }
-            match self.scope.admit(service.socket(), service.speech, self.clock.now()) {
-                Ok(permit) => return Ok(permit),
-                Err(refusal) if refusal.is_passing() => {}
-                Err(refusal) => return Err(self.refused(refusal)),
+            let permit = self.admit(service).await?;
+            match self.limiter.take(service.address, asn) {
+                Ok(()) => return Ok(permit),
+                Err(NoTurn::NotYet(time)) => refused_for = Some(time),
+                Err(NoTurn::Exhausted) => return Err(Refused::Exhausted),
             }
         }
     }

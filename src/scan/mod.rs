@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use dispatch::Dispatcher;
 pub use progress::{Progress, Summary};
-pub use usage::{raise_descriptor_limit, usage};
+pub use usage::{raise_descriptor_limit, reserve_descriptors, usage};
 
 use crate::discover::Discovery;
 use crate::net::{Door, Stopper};

@@ -34,7 +34,9 @@ pub struct Progress {
 impl Progress {
     /// Counts what hosts gave, as they go into the case.
     pub(super) fn count(&self, hosts: &[HostDone]) {
-        self.hosts_asked.fetch_add(hosts.len() as u64, Ordering::Relaxed);
+        // One that opted out since the plan was made is done, but was not asked.
+        let was_asked = |host: &&HostDone| host.services.iter().any(|one| one.state != AskedState::NotAsked);
+        self.hosts_asked.fetch_add(hosts.iter().filter(was_asked).count() as u64, Ordering::Relaxed);
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut add = |word: &str| *outcomes.entry(word.to_owned()).or_default() += 1;
         for service in hosts.iter().flat_map(|host| &host.services) {
@@ -106,4 +108,28 @@ pub struct Summary {
     pub version: String,
     /// Services and observations by outcome.
     pub outcomes: BTreeMap<String, u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::store::ServiceDone;
+
+    fn host(index: u64, states: [AskedState; 2]) -> HostDone {
+        let services = (0..).zip(states).map(|(ordinal, state)| ServiceDone { ordinal, state, heard: Vec::new() });
+        HostDone { index, address: Ipv4Addr::LOCALHOST.into(), asn: None, prefix: None, services: services.collect() }
+    }
+
+    #[test]
+    fn a_host_that_nothing_was_asked_of_was_not_asked() {
+        let progress = Progress::default();
+        progress.count(&[
+            host(0, [AskedState::NotAsked, AskedState::NotAsked]),
+            host(1, [AskedState::NotAsked, AskedState::Refused]),
+        ]);
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        assert_eq!((read(&progress.hosts_asked), read(&progress.services)), (1, 1));
+    }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
@@ -13,6 +14,9 @@ use crate::observation::{Capture, CutShort, Observation, Outcome, Presence};
 use crate::probe::{self, Asked};
 use crate::proto::Reading;
 use crate::target::Host;
+
+/// How long to leave new hosts alone while the run's limit is taken up by those that were begun.
+const BUSY: Duration = Duration::from_millis(10);
 
 /// Works until the order is exhausted or a stop is asked for.
 pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places: usize) -> io::Result<()> {
@@ -25,7 +29,12 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
             // Made before the pull, so that a commit between the two is not missed.
             let moved = shared.dispatcher.moved();
             let mut full = false;
+            let mut busy = false;
             while !ended && !full && hosts.len() < places && !stop.is_asked() {
+                busy = shared.door.is_busy();
+                if busy {
+                    break;
+                }
                 match shared.dispatcher.pull() {
                     Pull::Host(index) => {
                         hosts.spawn_local(one_host(Arc::clone(shared), sender.clone(), index));
@@ -40,6 +49,7 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
             tokio::select! {
                 Some(_) = hosts.join_next() => {}
                 () = moved, if full => {}
+                () = tokio::time::sleep(BUSY), if busy => {}
                 () = stop.asked(), if hosts.is_empty() => {}
             }
         }
