@@ -48,12 +48,24 @@ fn a_service_we_could_not_ask_by_our_own_fault_has_a_row_that_says_so() {
     // An IPv6 source cannot send to IPv4: every connection fails on this side of the wire.
     let text = short_scope(refusing.port, 3_600).replace("127.92.0.0/24", "127.92.0.0/30");
     let desk = Desk::with_case(&text);
-    let said = desk.hostkin(&["scan", "x.case", "--source", "::1"]).done();
+    let said = desk.hostkin(&["scan", "x.case", "--source", "::1"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
     assert!(said.err.contains("4 failed"), "{said:?}");
     let rows = desk.hostkin(&["export", "x.case", "observations", "--json"]).done().lines();
     let outcomes: Vec<&str> = rows.iter().map(|row| row["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["failed"; 4], "{rows:?}");
-    assert_eq!(desk.last_run().unwrap().counters.connections, 0, "nothing left this machine");
+}
+
+#[test]
+fn the_peak_of_memory_is_our_own_and_not_that_of_whoever_started_us() {
+    let refusing = Refusing::new();
+    let desk = Desk::with_case(&short_scope(refusing.port, 3_600).replace("127.92.0.0/24", "127.92.0.0/30"));
+    // 400 MB of ours, really in use, while the program starts.
+    let ballast = std::hint::black_box(vec![1u8; 400 << 20]);
+    desk.hostkin(&["scan", "x.case", "--summary", "s.json"]).done();
+    drop(ballast);
+    let summary: Value = serde_json::from_slice(&std::fs::read(desk.path("s.json")).unwrap()).unwrap();
+    assert!(summary["peak_rss_bytes"].as_u64().unwrap() < 200 << 20, "{summary}");
 }
 
 #[test]
