@@ -431,7 +431,25 @@ pub enum CutShort {
     Failed,
 }
 
+impl CutShort {
+    /// The outcome that this is, whatever the bytes say.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Pruned => Outcome::Pruned,
+            Self::Stopped => Outcome::Stopped,
+            Self::Failed => Outcome::Failed,
+        }
+    }
+}
+
 impl Capture {
+    /// How the probe ended, where the bytes say `heard`: what cut it short goes before that.
+    #[must_use]
+    pub fn ended(&self, heard: Outcome) -> Outcome {
+        self.cut_short.map_or(heard, CutShort::outcome)
+    }
+
     /// The capture as CBOR.
     #[must_use]
     pub fn to_cbor(&self) -> Vec<u8> {

@@ -81,11 +81,7 @@ fn observations(case: &Case, args: &Export) -> Result<(), Stop> {
     let filter = ObservationFilter::default();
     if args.form.format() == Format::Jsonl {
         let mut out = Output::open(args.output.as_deref())?;
-        case.observations::<Stop>(&filter, |one| {
-            serde_json::to_writer(&mut out, &object(&one))?;
-            out.write_all(b"\n")?;
-            Ok(())
-        })?;
+        case.observations::<Stop>(&filter, |one| Ok(report::write_json_line(&mut out, &object(&one))?))?;
         out.finish()?;
         return Ok(());
     }

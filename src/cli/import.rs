@@ -22,6 +22,7 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
     let Import::Hosts { case: path, files } = import;
     let mut case = Case::open(path)?;
     let clock = SystemClock::new();
+    let mut exit = Exit::Done;
     for file in files {
         let source = file.display().to_string();
         let input: Box<dyn BufRead> = if file.as_os_str() == "-" {
@@ -57,12 +58,11 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
             counts.run, counts.hosts, counts.new_hosts, counts.facets
         ));
         if remarks.lost > 0 {
-            case.build_postings()?;
-            return Ok(Exit::Part);
+            exit = Exit::Part;
         }
     }
     case.build_postings()?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// SHA-256 of a file; standard input passes only once and stays without.

@@ -10,6 +10,7 @@ use super::exit::{Exit, Stop};
 use super::seed::shown;
 use super::term::Output;
 use crate::facet::escape_terminal;
+use crate::report::write_json_line;
 use crate::store::{Case, CaseInfo, Run};
 
 /// Records shown at the end.
@@ -21,8 +22,7 @@ pub(super) fn run(args: &Info) -> Result<Exit, Stop> {
     let records = case.records()?;
     let mut out = Output::open(None)?;
     if args.json {
-        serde_json::to_writer(&mut out, &object(&info))?;
-        out.write_all(b"\n")?;
+        write_json_line(&mut out, &object(&info))?;
     } else {
         let mut text = words(&info);
         text.push_str("\nlast records\n");

@@ -105,6 +105,11 @@ impl ScanPlan {
         Sha256::digest(self.config(discovery).to_string().as_bytes()).into()
     }
 
+    /// What one host with these services costs.
+    fn costs(&self, services: &[(Speech, u16)]) -> Costs {
+        Costs::of(services.iter().map(|(speech, _)| *speech), &self.settings, self.rates.host_total)
+    }
+
     /// The limits as the run's row keeps them.
     pub(super) fn limits(&self) -> Value {
         json!(self.scope.limits())
@@ -161,27 +166,29 @@ pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
 
 /// Connections, bytes and time of the whole scan.
 fn summary(plan: &ScanPlan, clock: &dyn Clock) -> String {
-    let (dead, most) = plan.targets.stretches().fold((0u128, 0u128), |(dead, most), (range, services)| {
-        let costs = Costs::of(services.iter().map(|(speech, _)| *speech), &plan.settings);
-        (dead + range.count() * u128::from(costs.dead), most + range.count() * u128::from(costs.most))
-    });
     let share = u128::from(plan.shard.count().max(1));
-    let (dead, most) = (dead / share, most / share);
-    let rate = |count: u128| match plan.rates.run {
+    let count = |which: fn(&Costs) -> u64| {
+        let each =
+            plan.targets.stretches().map(|(range, services)| range.count() * u128::from(which(&plan.costs(&services))));
+        each.sum::<u128>() / share
+    };
+    let (dead, usual, most) = (count(|costs| costs.dead), count(|costs| costs.usual), count(|costs| costs.most));
+    let time = |count: u128| match plan.rates.run {
         None => "as fast as it goes".to_owned(),
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
         Some(rate) => format!("at least {}", span(count as f64 / rate)),
     };
     // Measured on the wire for JARM and a session: about 430 bytes up and up to 4,500 down for each connection.
     format!(
-        "hosts            {} (shard {})\nservices         {}\nif all are dead  {dead} connections, {}\nif all answer    up to {most} connections, {}; about {} MB up, up to {} MB down\nscope            \"{}\", valid until {} (now {})\n",
+        "hosts            {} (shard {})\nservices         {}\nif all are dead  {dead} connections, {}\nif all answer    some {usual} connections, {}; about {} MB up, up to {} MB down\nat most          {most} connections, {}\nscope            \"{}\", valid until {} (now {})\n",
         u128::from(plan.targets.hosts()) / share,
         plan.shard,
         plan.targets.services(),
-        rate(dead),
-        rate(most),
-        most * 430 / 1_000_000,
-        most * 4_500 / 1_000_000,
+        time(dead),
+        time(usual),
+        usual * 430 / 1_000_000,
+        usual * 4_500 / 1_000_000,
+        time(most),
         plan.scope.title(),
         plan.scope.valid_until(),
         clock.now(),
@@ -190,11 +197,11 @@ fn summary(plan: &ScanPlan, clock: &dyn Clock) -> String {
 
 /// Per /24 and /48: addresses, services and connections.
 fn networks(plan: &ScanPlan) -> Rows {
-    let mut rows = Rows::new(&["network", "hosts", "connections if dead", "if all answer", "at least"]);
-    let mut listed: Vec<(IpAddr, u128, u128, u128)> = Vec::new();
+    let mut rows = Rows::new(&["network", "hosts", "connections if dead", "if all answer", "at most", "at least"]);
+    let mut listed: Vec<(IpAddr, [u128; 4])> = Vec::new();
     let mut left = 0u64;
     for (range, services) in plan.targets.stretches() {
-        let costs = Costs::of(services.iter().map(|(speech, _)| *speech), &plan.settings);
+        let costs = plan.costs(&services);
         let mut first = range.first;
         while first <= range.last {
             let network = network_of(first);
@@ -206,18 +213,18 @@ fn networks(plan: &ScanPlan) -> Rows {
                     left += 1;
                     break;
                 }
-                listed.push((network, 0, 0, 0));
+                listed.push((network, [0; 4]));
             }
-            if let Some(row) = listed.last_mut() {
-                row.1 += hosts;
-                row.2 += hosts * u128::from(costs.dead);
-                row.3 += hosts * u128::from(costs.most);
+            if let Some((_, sums)) = listed.last_mut() {
+                for (sum, each) in sums.iter_mut().zip([1, costs.dead, costs.usual, costs.most]) {
+                    *sum += hosts * u128::from(each);
+                }
             }
             let Some(next) = step(last, 1) else { break };
             first = next;
         }
     }
-    for (network, hosts, dead, most) in listed {
+    for (network, [hosts, dead, usual, most]) in listed {
         let prefix = if network.is_ipv4() { 24 } else { 48 };
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
         let time = plan.rates.network.map_or("-".to_owned(), |rate| span(dead as f64 / rate));
@@ -225,13 +232,14 @@ fn networks(plan: &ScanPlan) -> Rows {
             json!(format!("{network}/{prefix}")),
             json!(hosts.to_string()),
             json!(dead.to_string()),
+            json!(usual.to_string()),
             json!(most.to_string()),
             json!(time),
         ]);
     }
     if left > 0 {
         let rest = format!("further networks are not listed (more than {MOST_NETWORKS})");
-        rows.push(vec![json!(rest), Value::Null, Value::Null, Value::Null, Value::Null]);
+        rows.push(vec![json!(rest), Value::Null, Value::Null, Value::Null, Value::Null, Value::Null]);
     }
     rows
 }

@@ -17,7 +17,7 @@ use crate::clock::SystemClock;
 use crate::net::{Door, Limiter, stop_switch};
 use crate::observation::{Outcome, Presence, Speech};
 use crate::probe::{self, Asked, Settings};
-use crate::report::observation_json;
+use crate::report::{observation_json, write_json_line};
 use crate::scope::{Narrowing, Scope};
 use crate::target::Targets;
 
@@ -103,8 +103,7 @@ fn ask(targets: &Targets, door: &Door, settings: &Settings) -> Result<u64, Stop>
 fn print(out: &mut Output, asked: &[Asked]) -> Result<u64, Stop> {
     let mut answered = 0;
     for (observation, reading) in asked.iter().flat_map(|one| &one.observations) {
-        serde_json::to_writer(&mut *out, &observation_json(observation, &reading.facets))?;
-        out.write_all(b"\n")?;
+        write_json_line(out, &observation_json(observation, &reading.facets))?;
         answered += u64::from(observation.outcome == Outcome::Answered);
     }
     out.flush()?;

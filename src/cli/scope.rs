@@ -9,6 +9,7 @@ use super::term::Output;
 use crate::clock::{Clock, SystemClock};
 use crate::facet::escape_terminal;
 use crate::probe::Settings;
+use crate::report::write_json_line;
 use crate::scope::{Explanation, Scope, Totals};
 
 pub(super) fn run(verb: &ScopeVerb) -> Result<Exit, Stop> {
@@ -19,8 +20,7 @@ pub(super) fn run(verb: &ScopeVerb) -> Result<Exit, Stop> {
     let explained = scope.explain(now, &|speech| settings.most_connections(speech));
     let mut out = Output::open(None)?;
     if *json {
-        serde_json::to_writer(&mut out, &explained)?;
-        out.write_all(b"\n")?;
+        write_json_line(&mut out, &explained)?;
     } else {
         out.write_all(words(&explained).as_bytes())?;
     }

@@ -44,8 +44,7 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
         };
         explained += 1;
         if args.json {
-            serde_json::to_writer(&mut out, &explanation)?;
-            out.write_all(b"\n")?;
+            report::write_json_line(&mut out, &explanation)?;
         } else {
             out.write_all(words(&explanation).as_bytes())?;
         }

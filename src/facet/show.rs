@@ -16,7 +16,8 @@ pub fn show_bytes(bytes: &[u8]) -> String {
 }
 
 /// True for characters that move the cursor, hide, or reorder what is shown.
-fn is_treacherous(c: char) -> bool {
+#[must_use]
+pub fn is_treacherous(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -62,6 +62,8 @@ pub(super) async fn drive(
         () = stop.asked() => End::Stopped,
     };
     record.end = end;
+    // Kept until the host is committed; reading grew it by doubling.
+    record.heard.shrink_to_fit();
     if end == End::Done {
         // We leave first: a reset spares both sides the TIME_WAIT of an orderly close.
         let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));

@@ -16,7 +16,7 @@ pub use settings::{Costs, Proof, Settings, SshKeys, Want};
 
 use crate::clock::Timestamp;
 use crate::net::Door;
-use crate::observation::{Capture, CutShort, End, Exchange, Observation, Outcome, Presence, Service, Speech, Step};
+use crate::observation::{Capture, CutShort, End, Exchange, Observation, Presence, Service, Speech, Step};
 use crate::proto::{self, Conversation, Reading};
 use crate::target::Host;
 
@@ -123,7 +123,8 @@ impl<'a> Probe<'a> {
         // Our own fault says nothing of the host, so it must not pass for a host that was asked.
         let failed = self.capture.exchanges.last().is_some_and(|one| one.end == End::Failed);
         if presence == Presence::Heard || every || failed {
-            observations.push(self.observe(self.service.speech, self.capture.clone(), false));
+            let capture = std::mem::take(&mut self.capture);
+            observations.push(self.observe(self.service.speech, capture, false));
         }
         if let Some(page) = self.over_tls.take() {
             observations.push(self.observe(Speech::Http, page, true));
@@ -150,15 +151,12 @@ fn empty_capture(service: &Service) -> Capture {
     Capture { asked_as: service.asked_as(), exchanges: Vec::new(), request_version: 1, cut_short: None }
 }
 
-/// Reads a capture; an end that the capture itself states goes before what its bytes say.
+/// Reads a capture; where no connection came about by the scope's word, ours or the network's, that is the outcome.
 #[must_use]
 pub fn read(speech: Speech, capture: &Capture) -> Reading {
     let mut reading = proto::read(speech, capture);
-    match capture.cut_short {
-        None => {}
-        Some(CutShort::Pruned) => reading.outcome = Outcome::Pruned,
-        Some(CutShort::Stopped) => reading.outcome = Outcome::Stopped,
-        Some(CutShort::Failed) => reading.outcome = Outcome::Failed,
+    if capture.cut_short == Some(CutShort::Failed) {
+        reading.detail = Some("a bug in hostkin ended this probe; please report it".to_owned());
     }
     if let [.., last] = capture.exchanges.as_slice()
         && capture.exchanges.iter().all(|one| one.end == last.end)
@@ -184,4 +182,19 @@ fn presence(capture: &Capture) -> Presence {
         best = best.max(this);
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::Outcome;
+
+    #[test]
+    fn a_probe_that_a_bug_ended_is_read_again_as_it_was() {
+        for speech in Speech::ALL {
+            let reading = read(speech, &Capture { cut_short: Some(CutShort::Failed), ..Capture::default() });
+            assert_eq!(reading.outcome, Outcome::Failed);
+            assert!(reading.detail.is_some_and(|words| words.contains("a bug in hostkin")), "{speech}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::observation::{Speech, UnknownWord};
+use crate::proto::ssh;
 
 /// Which fingerprints are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,18 +101,19 @@ impl Settings {
         Self { want: Want::ALL, ssh_keys: SshKeys::All, proof: Proof::Always, favicon: true, page, retries: 1 }
     }
 
-    /// The most connections one service can cost, retries left out.
+    /// The most connections one service can cost, whatever it says and however often it must be asked again.
     #[must_use]
     pub fn most_connections(&self, speech: Speech) -> u64 {
         let favicon = u64::from(self.favicon && self.want.http);
+        let tries = 1 + u64::from(self.retries);
         match speech {
-            // Ten hellos, a session, the same again where ALPN is refused, the old hello where neither gave a leaf.
-            Speech::Tls => u64::from(self.want.jarm) * 10 + 3 + favicon,
+            // Ten hellos, or one for the certificate; a session, the same again where ALPN is refused, the old hello where
+            // neither gave a leaf.
+            Speech::Tls => 3 + favicon + if self.want.jarm { 10 * tries } else { 1 },
             Speech::Http => 1 + favicon,
             Speech::Ssh => match self.ssh_keys {
-                SshKeys::First => 1,
-                // RSA, DSA, Ed25519 and ECDSA on three curves.
-                SshKeys::All => 6,
+                SshKeys::First => tries,
+                SshKeys::All => ssh::KEY_TYPES * tries,
             },
         }
     }
@@ -142,17 +144,33 @@ pub struct Costs {
     pub dead: u64,
     /// To a live host, usually.
     pub usual: u64,
-    /// At most, retries left out.
+    /// At most.
     pub most: u64,
 }
 
 impl Costs {
-    /// What a host with these services costs under `settings`.
-    pub fn of(services: impl Iterator<Item = Speech>, settings: &Settings) -> Self {
-        services.filter(|speech| settings.want.speech(*speech)).fold(Self::default(), |sum, speech| Self {
+    /// What a host with these services costs under `settings`, of which it may have `ceiling` in all.
+    pub fn of(services: impl Iterator<Item = Speech>, settings: &Settings, ceiling: Option<u32>) -> Self {
+        let whole = services.filter(|speech| settings.want.speech(*speech)).fold(Self::default(), |sum, speech| Self {
             dead: sum.dead + 1,
             usual: sum.usual + settings.usual_connections(speech),
             most: sum.most + settings.most_connections(speech),
-        })
+        });
+        let capped = |count: u64| ceiling.map_or(count, |ceiling| count.min(u64::from(ceiling)));
+        Self { dead: capped(whole.dead), usual: capped(whole.usual), most: capped(whole.most) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_never_costs_more_than_its_ceiling() {
+        let settings = Settings::full(None);
+        let all = || Speech::ALL.into_iter();
+        assert_eq!(Costs::of(all(), &settings, None), Costs { dead: 3, usual: 17, most: 24 + 2 + 32 });
+        assert_eq!(Costs::of(all(), &settings, Some(32)), Costs { dead: 3, usual: 17, most: 32 });
+        assert_eq!(Costs::of(all(), &settings, Some(2)), Costs { dead: 2, usual: 2, most: 2 });
     }
 }

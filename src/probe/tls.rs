@@ -144,11 +144,14 @@ impl Probe<'_> {
     }
 }
 
-/// False where the hellos showed that nobody speaks TLS there, or that nobody speaks in time.
+/// False where the hellos showed that nobody speaks TLS there, or that nobody speaks in time. One hello that was answered
+/// outweighs any that met a firewall or another server behind the same address.
 fn may_speak_tls(exchanges: &[Exchange]) -> bool {
     let foreign =
         |slot: &Slot| matches!(slot, Slot::Void(VoidReason::NotTls | VoidReason::Refused | VoidReason::Unreachable));
-    !jarm::stalled_at_start(exchanges) && !jarm::slots(exchanges).iter().any(foreign)
+    let slots = jarm::slots(exchanges);
+    let answered = slots.iter().any(|slot| matches!(slot, Slot::Answered(_)));
+    !jarm::stalled_at_start(exchanges) && (answered || !slots.iter().any(foreign))
 }
 
 /// A real X25519 public key: some servers refuse one that is not, and then answer at random.
@@ -174,4 +177,23 @@ fn split(exchange: Exchange) -> (Exchange, Exchange) {
     page.heard = std::mem::take(&mut session.heard);
     page.first_read = session.first_read;
     (session, page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(probe: u8, heard: &[u8], end: End) -> Exchange {
+        Exchange { heard: heard.to_vec(), ..Exchange::unsent(Step::Jarm(probe), end, None) }
+    }
+
+    #[test]
+    fn one_answered_hello_outweighs_those_a_firewall_refused() {
+        let hello = [&[22, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0xc0, 0x2f, 0]].concat();
+        let mut exchanges = vec![answer(0, b"", End::Refused)];
+        assert!(!may_speak_tls(&exchanges));
+        exchanges.push(answer(1, &hello, End::Done));
+        assert!(may_speak_tls(&exchanges));
+        assert!(!may_speak_tls(&[answer(0, b"HTTP/1.1 400", End::Closed)]));
+    }
 }

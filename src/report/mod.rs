@@ -2,10 +2,12 @@
 
 mod findings;
 mod html;
+mod json;
 mod observations;
 mod rows;
 
 pub use findings::{HostSight, Sights, clusters, evidence_table, ranking};
 pub use html::{CaseFacts, ReportError, RunFacts, html};
+pub use json::write_json_line;
 pub use observations::observation_json;
 pub use rows::{Rows, plain};

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
+use super::json::write_json_line;
 use crate::facet::{escape_csv_cell, escape_terminal};
 
 /// Rows with one set of columns.
@@ -36,8 +37,7 @@ impl Rows {
         for row in &self.rows {
             let object: Map<String, Value> =
                 self.columns.iter().map(|name| (*name).to_owned()).zip(row.iter().cloned()).collect();
-            serde_json::to_writer(&mut *out, &Value::Object(object))?;
-            out.write_all(b"\n")?;
+            write_json_line(out, &Value::Object(object))?;
         }
         Ok(())
     }

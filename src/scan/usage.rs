@@ -15,8 +15,16 @@ pub fn usage() -> (Duration, u64) {
         let micros = u64::try_from(value.tv_usec).unwrap_or_default();
         Duration::from_secs(seconds) + Duration::from_micros(micros)
     };
-    let peak = u64::try_from(usage.ru_maxrss).unwrap_or_default() * 1024;
+    let peak = peak().unwrap_or_else(|| u64::try_from(usage.ru_maxrss).unwrap_or_default() * 1024);
     (time(usage.ru_utime) + time(usage.ru_stime), peak)
+}
+
+/// Peak memory by `/proc`. What getrusage says begins with the memory of whoever started this program: Linux keeps that
+/// figure over exec.
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.saturating_mul(1024))
 }
 
 #[expect(unsafe_code, reason = "getrusage into a zeroed struct of its own type; no safe crate here offers it")]

@@ -12,7 +12,6 @@ use super::dispatch::Pull;
 use super::{Finished, QUEUE_KIB, Shared, writer};
 use crate::observation::{Capture, CutShort, Observation, Outcome, Presence};
 use crate::probe::{self, Asked};
-use crate::proto::Reading;
 use crate::target::Host;
 
 /// How long to leave new hosts alone while the run's limit is taken up by those that were begun.
@@ -103,17 +102,16 @@ fn weight(asked: &Asked) -> usize {
 fn broken(shared: &Shared, host: &Host) -> Vec<Asked> {
     tracing::error!(address = %host.address, "a probe panicked; please report this");
     let row = |service: &crate::observation::Service| {
-        let detail = Some("a bug in hostkin ended this probe; please report it".to_owned());
         let capture = Capture { cut_short: Some(CutShort::Failed), asked_as: service.asked_as(), ..Capture::default() };
+        let reading = probe::read(service.speech, &capture);
         let observation = Observation {
             service: service.clone(),
             over_tls: false,
             started_at: shared.door.clock().now(),
-            outcome: Outcome::Failed,
-            detail: detail.clone(),
+            outcome: reading.outcome,
+            detail: reading.detail.clone(),
             capture,
         };
-        let reading = Reading { outcome: Outcome::Failed, detail, facets: Vec::new() };
         Asked {
             service: service.clone(),
             presence: Presence::Heard,

@@ -10,8 +10,8 @@ use crate::clock::Timestamp;
 use crate::observation::Observation;
 use crate::proto::Reading;
 
-/// Observations read at a time.
-const PAGE: usize = 500;
+/// Observations read at a time: few, since what a hostile host said may be megabytes.
+const PAGE: usize = 64;
 
 /// What a rereading did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

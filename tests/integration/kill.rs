@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use hostkin::store::{AskedState, Case, State};
+use hostkin::store::{AskedState, Case, Run, State};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -105,6 +105,8 @@ fn a_scan_killed_twenty_times_ends_as_one_that_was_never_killed() {
     let runs = killed.case().runs().unwrap();
     assert_eq!(runs.len(), 1, "every part went on with the same run");
     assert_eq!((runs[0].state, runs[0].counters.hosts), (State::Done, HOSTS));
+    let told = |run: &Run| (run.counters.services, run.counters.answered, run.counters.outcomes.clone());
+    assert_eq!(told(&runs[0]), told(&whole.last_run().unwrap()), "each counted once");
     let (one, other) = (timeless(&whole), timeless(&killed));
     assert_eq!(one.len(), usize::try_from(HOSTS).unwrap() * ANSWERING, "the refused have no row");
     assert_eq!(one, other, "line by line");

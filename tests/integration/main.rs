@@ -21,6 +21,7 @@ mod golden_jarm;
 mod golden_ssh;
 mod golden_x509;
 mod ground;
+mod honest;
 mod kill;
 mod lab;
 mod layering;

@@ -21,7 +21,7 @@ pub use page::{BANNER_LIMIT, Completeness, PAGE_LIMIT, PageConversation};
 pub use request::{REQUEST_VERSION, request};
 
 use super::{Protocol, Reading};
-use crate::observation::{Capture, CutShort, End, Exchange, Outcome, Speech, Step};
+use crate::observation::{Capture, End, Exchange, Outcome, Speech, Step};
 use answer::Answer;
 
 /// HTTP/1.1.
@@ -55,12 +55,7 @@ impl Protocol for Http {
             reading.facets.extend(found.unwrap_or_default());
         }
         reading.facets.sort_by_key(|facet| facet.kind);
-        reading.outcome = match capture.cut_short {
-            None => reading.outcome,
-            Some(CutShort::Pruned) => Outcome::Pruned,
-            Some(CutShort::Stopped) => Outcome::Stopped,
-            Some(CutShort::Failed) => Outcome::Failed,
-        };
+        reading.outcome = capture.ended(reading.outcome);
         reading
     }
 }
@@ -189,7 +184,7 @@ mod tests {
     fn a_probe_cut_short_says_so_and_keeps_its_facets() {
         let capture = Capture {
             exchanges: vec![heard(Step::Page, PAGE, End::Done)],
-            cut_short: Some(CutShort::Pruned),
+            cut_short: Some(crate::observation::CutShort::Pruned),
             ..Capture::default()
         };
         let reading = Http.read(&capture);

@@ -27,7 +27,7 @@ pub use talk::{OldHello, Probe};
 use super::flight::{self, Flight};
 use super::{Protocol, Reading};
 use crate::facet::{Facet, FacetKind};
-use crate::observation::{Capture, CutShort, End, Exchange, Outcome, Speech, Step};
+use crate::observation::{Capture, End, Exchange, Outcome, Speech, Step};
 use answer::Part;
 use slot::Settled;
 
@@ -46,12 +46,7 @@ impl Protocol for Jarm {
 
     fn read(&self, capture: &Capture) -> Reading {
         let JarmReading { outcome, detail, facets, .. } = read(&capture.exchanges);
-        let outcome = match capture.cut_short {
-            None => outcome,
-            Some(CutShort::Pruned) => Outcome::Pruned,
-            Some(CutShort::Stopped) => Outcome::Stopped,
-            Some(CutShort::Failed) => Outcome::Failed,
-        };
+        let outcome = capture.ended(outcome);
         Reading { outcome, detail, facets }
     }
 }

@@ -38,6 +38,9 @@ const ALGORITHMS: &[(&str, &str, bool)] = &[
     ("sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", true),
 ];
 
+/// How many types of key can be asked for: one connection each.
+pub const KEY_TYPES: u64 = 16;
+
 /// What ends the type of a certificate.
 pub(super) const CERTIFICATE: &[u8] = b"-cert-v01@openssh.com";
 
@@ -89,6 +92,13 @@ pub(super) fn first_choice(list: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_of_types_is_that_of_the_table() {
+        let ours = ALGORITHMS.iter().filter(|(_, _, ours)| *ours).map(|(_, blob, _)| *blob);
+        let types = ours.collect::<std::collections::BTreeSet<_>>().len();
+        assert_eq!(u64::try_from(types).unwrap(), KEY_TYPES);
+    }
 
     #[test]
     fn the_names_of_one_rsa_key_are_one_type() {

@@ -47,6 +47,8 @@ pub struct Kex {
     choice: Option<Choice>,
     private: Option<Private>,
     secret: Option<Vec<u8>>,
+    /// Fewer bytes heard than this hold no packet that was not looked at already.
+    next_packet: usize,
 }
 
 impl Kex {
@@ -56,17 +58,21 @@ impl Kex {
         let (mut cookie, mut seed) = ([0; 16], [0; SEED]);
         entropy.fill(&mut cookie);
         entropy.fill(&mut seed);
-        Self { want, cookie, seed, choice: None, private: None, secret: None }
+        Self { want, cookie, seed, choice: None, private: None, secret: None, next_packet: 0 }
     }
 
     /// Goes on as far as the bytes heard allow. `None` ends the connection.
     fn go_on(&mut self, heard: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        if heard.len() < self.next_packet {
+            return Some(());
+        }
         let end = match Ident::find(heard) {
             Ident::Unfinished { .. } => return Some(()),
             Ident::Found { line, end } if ident::speaks_version_2(line) => end,
             Ident::Found { .. } | Ident::Never => return None,
         };
         let packets = heard.get(end..).unwrap_or_default();
+        self.next_packet = end.saturating_add(packet::next_end(packets));
         if self.choice.is_none() {
             let talk = Talk::hear(packets, None);
             match talk.kexinit {

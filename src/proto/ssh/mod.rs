@@ -31,6 +31,7 @@ mod tests;
 mod transcript;
 mod wire;
 
+pub use algorithm::KEY_TYPES;
 pub use conversation::{Kex, Want};
 pub use kexinit::KexInit;
 pub use reading::{is_settled, read, wanted};

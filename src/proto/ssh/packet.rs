@@ -42,6 +42,23 @@ pub(super) fn take(bytes: &[u8]) -> Result<Option<Taken<'_>>, Fault> {
     Ok(Some((body.get(..kept).ok_or(Fault::Padding)?, reader.rest())))
 }
 
+/// How many bytes from the start of `bytes` on must be there for one more packet than there are now, as far as can be
+/// said; 0 when what comes next is no packet.
+pub(super) fn next_end(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    loop {
+        match take(rest) {
+            Ok(Some((_, behind))) => rest = behind,
+            Ok(None) => {
+                let length =
+                    Reader::new(rest).u32("packet length").map_or(0, |length| usize::try_from(length).unwrap_or(0));
+                return bytes.len().saturating_sub(rest.len()).saturating_add(4).saturating_add(length);
+            }
+            Err(_) => return 0,
+        }
+    }
+}
+
 /// Appends `payload` as a packet. The padding is zeros: nothing is encrypted here.
 pub(super) fn put(out: &mut Vec<u8>, payload: &[u8]) {
     let unpadded = payload.len().saturating_add(5);
@@ -59,6 +76,19 @@ pub(super) fn put(out: &mut Vec<u8>, payload: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_packet_is_waited_for_and_not_looked_for_at_every_byte() {
+        let mut two = Vec::new();
+        put(&mut two, &[number::IGNORE]);
+        let one = two.len();
+        put(&mut two, &[number::IGNORE, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+        assert_eq!(next_end(&[]), 4, "its length");
+        assert_eq!(next_end(&two[..7]), one);
+        assert_eq!(next_end(&two[..one]), one + 4);
+        assert_eq!(next_end(&two[..one + 4]), two.len());
+        assert_eq!(next_end(&[0xff; 9]), 0, "no packet: to be told at once");
+    }
 
     #[test]
     fn a_packet_comes_back_whole_and_only_whole() {

@@ -4,7 +4,7 @@ use super::algorithm::KeyType;
 use super::ident::{Ident, speaks_version_2, turned_away};
 use super::transcript::{Transcript, end_words};
 use crate::facet::{Facet, FacetKind};
-use crate::observation::{Capture, CutShort, End, Exchange, Outcome, Step};
+use crate::observation::{Capture, End, Exchange, Outcome, Step};
 use crate::proto::Reading;
 
 /// Reads all connections of one probe: banner, algorithm lists, host keys, and keys that could not be had.
@@ -19,12 +19,7 @@ pub fn read(capture: &Capture) -> Reading {
     facets.extend(host_keys(&talks));
     facets.extend(missing(&talks));
     let (outcome, detail) = ending(&talks);
-    let outcome = match capture.cut_short {
-        None => outcome,
-        Some(CutShort::Pruned) => Outcome::Pruned,
-        Some(CutShort::Stopped) => Outcome::Stopped,
-        Some(CutShort::Failed) => Outcome::Failed,
-    };
+    let outcome = capture.ended(outcome);
     Reading { outcome, detail, facets }
 }
 

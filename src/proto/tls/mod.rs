@@ -12,7 +12,7 @@ pub use session::{Request, SessionConversation, SessionError, Whole};
 
 use super::{Protocol, Reading, flight, jarm, x509};
 use crate::facet::{Facet, FacetKind};
-use crate::observation::{Capture, CutShort, End, Exchange, Outcome, Session, Speech, Step};
+use crate::observation::{Capture, End, Exchange, Outcome, Session, Speech, Step};
 
 /// Alert `no_application_protocol` (RFC 7301).
 const NO_APPLICATION_PROTOCOL: u8 = 120;
@@ -231,12 +231,7 @@ fn both_ends(
 }
 
 fn finished(capture: &Capture, outcome: Outcome, detail: Option<String>, mut facets: Vec<Facet>) -> Reading {
-    let outcome = match capture.cut_short {
-        None => outcome,
-        Some(CutShort::Pruned) => Outcome::Pruned,
-        Some(CutShort::Stopped) => Outcome::Stopped,
-        Some(CutShort::Failed) => Outcome::Failed,
-    };
+    let outcome = capture.ended(outcome);
     facets.sort_by_key(|facet| facet.kind);
     Reading { outcome, detail, facets }
 }

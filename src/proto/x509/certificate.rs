@@ -131,11 +131,14 @@ impl<'a> Certificate<'a> {
 
     fn extensions(&mut self, wrapper: &Tlv<'a>) -> Result<(), der::DerError> {
         let mut list = wrapper.inside().expect(der::SEQUENCE, "extensions")?.inside();
+        let mut read = 0;
         while !list.is_empty() {
-            if self.extensions.len() == MOST_EXTENSIONS {
+            // Unreadable ones count too: each leaves a note.
+            if read == MOST_EXTENSIONS {
                 self.notes.push(format!("more than {MOST_EXTENSIONS} extensions"));
                 break;
             }
+            read += 1;
             let one = list.any("extension")?;
             match extension(&one) {
                 Ok(extension) => self.extensions.push(extension),

@@ -219,6 +219,22 @@ mod tests {
     }
 
     #[test]
+    fn twenty_thousand_unreadable_extensions_leave_a_bounded_remark() {
+        fn tlv(tag: u8, body: &[u8]) -> Vec<u8> {
+            let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+            [&[tag, 0x84][..], &length, body].concat()
+        }
+        let empty = || tlv(der::SEQUENCE, b"");
+        let extensions = tlv(0xa3, &tlv(der::SEQUENCE, &[0x30, 0].repeat(20_000)));
+        let fields = [tlv(der::INTEGER, &[1]), empty(), empty(), empty(), empty(), empty(), extensions].concat();
+        let facets = leaf_facets(&tlv(der::SEQUENCE, &tlv(der::SEQUENCE, &fields)), "jarm", None);
+        let digest = facets.iter().find(|facet| facet.kind == FacetKind::CertSha256).unwrap();
+        let unparsed = digest.extra.iter().find(|(key, _)| *key == "unparsed");
+        let Some((_, Extra::Text(text))) = unparsed else { panic!("{digest:?}") };
+        assert!(text.contains("more than 256 extensions") && text.len() < 32_000, "{} bytes", text.len());
+    }
+
+    #[test]
     fn a_certificate_beyond_the_limit_is_hashed_only() {
         let facets = leaf_facets(&vec![0x30; LONGEST + 1], "handshake", None);
         assert_eq!(facets.len(), 1);
