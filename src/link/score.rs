@@ -2,7 +2,9 @@
 //!
 //! For a set C with weights q and a group with rungs from specific to general, from the general end:
 //!
-//!     R = ((W(v) - d) / f(v) + (a + d D) R') / (T + a)
+//! ```text
+//! R = ((W(v) - d) / f(v) + (a + d D) R') / (T + a)
+//! ```
 //!
 //! `v` is the host's value, `W` the mass of C that shows it, `T` the mass of C observed on the rung, `D` the number of
 //! distinct values in C, `f` the share of hosts outside C that show `v`, `a` the group's concentration, `d` = 1/2, `R'`

@@ -135,7 +135,8 @@ fn said(desk: &Desk) -> String {
 fn an_interrupted_scan_commits_says_so_and_goes_on_later() {
     let ports = Ports::new();
     let desk = Desk::with_case(&ports.scope("\"127.91.4.0/25\""));
-    let options = ["scan", "x.case", "--rate", "80", "--favicon", "off", "--summary", "summary.json"];
+    let options =
+        ["scan", "x.case", "--rate", "80", "--in-flight", "8", "--favicon", "off", "--summary", "summary.json"];
     for polite in [Signal::INT, Signal::TERM] {
         let before = desk.hosts_done();
         let mut child = desk.start(&options, "said.txt");
@@ -163,7 +164,7 @@ fn an_interrupted_scan_commits_says_so_and_goes_on_later() {
 fn a_second_interrupt_ends_at_once_and_loses_nothing_committed() {
     let ports = Ports::new();
     let desk = Desk::with_case(&ports.scope("\"127.91.5.0/25\""));
-    let options = ["scan", "x.case", "--rate", "30", "--favicon", "off"];
+    let options = ["scan", "x.case", "--rate", "80", "--in-flight", "8", "--favicon", "off"];
     let mut child = desk.start(&options, "said.txt");
     until("something is committed", || desk.hosts_done() > 0);
     // Somebody else holds the case, so that the scan cannot commit and an orderly end takes its time.

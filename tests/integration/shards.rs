@@ -72,7 +72,7 @@ fn shards_share_the_rate_between_them() {
 fn a_resumed_run_keeps_its_seed_and_another_shard_is_another_run() {
     let street = street();
     let desk = Desk::with_case(&text(&street, "\"127.96.2.0/24\"", ""));
-    let mut child = desk.start(&["scan", "x.case", "--seed", "21", "--rate", "200"], "said.txt");
+    let mut child = desk.start(&["scan", "x.case", "--seed", "21", "--rate", "200", "--in-flight", "8"], "said.txt");
     super::ground::until("something is committed", || desk.hosts_done() > 0);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -94,7 +94,7 @@ fn a_resumed_run_keeps_its_seed_and_another_shard_is_another_run() {
 fn new_starts_another_run_although_one_is_unfinished() {
     let street = street();
     let desk = Desk::with_case(&text(&street, "\"127.96.3.0/25\"", ""));
-    let mut child = desk.start(&["scan", "x.case", "--seed", "1", "--rate", "200"], "said.txt");
+    let mut child = desk.start(&["scan", "x.case", "--seed", "1", "--rate", "200", "--in-flight", "8"], "said.txt");
     super::ground::until("something is committed", || desk.hosts_done() > 0);
     child.kill().unwrap();
     child.wait().unwrap();
