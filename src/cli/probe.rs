@@ -71,7 +71,7 @@ fn ask(targets: &Targets, door: &Door, settings: &Settings) -> Result<u64, Stop>
                     ended = true;
                     break;
                 };
-                let (door, settings, sender) = (door.clone(), settings.clone(), sender.clone());
+                let (door, settings, sender) = (door.for_host(), settings.clone(), sender.clone());
                 tasks.spawn_local(async move {
                     let known = vec![Presence::Unasked; host.services.len()];
                     let asked = probe::host(&door, &host, &known, &settings, true).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::place::Place;
 use super::stop::Stop;
 use crate::observation::End;
 use crate::proto::{Conversation, Event, Next};
@@ -52,10 +53,11 @@ pub(super) async fn drive(
     conversation: &mut dyn Conversation,
     timing: &Timing,
     stop: &Stop,
+    place: &Place,
 ) -> Record {
     let mut record = Record { sent: Vec::new(), heard: Vec::new(), first_read: 0, end: End::Done };
     let give_up = Instant::now() + timing.total;
-    let work = converse(stream, conversation, timing, give_up, &mut record);
+    let work = converse(stream, conversation, timing, give_up, place, &mut record);
     let end = tokio::select! {
         biased;
         end = work => end,
@@ -75,7 +77,8 @@ async fn converse(
     stream: &TcpStream,
     conversation: &mut dyn Conversation,
     timing: &Timing,
-    give_up: Instant,
+    mut give_up: Instant,
+    place: &Place,
     record: &mut Record,
 ) -> End {
     let mut out = Vec::new();
@@ -110,9 +113,17 @@ async fn converse(
             return End::Full;
         }
         let from = record.heard.len();
+        if !place.may_read(from) {
+            let asked = Instant::now();
+            place.take().await;
+            give_up += asked.elapsed();
+        }
         event = match receive(stream, limit, timing, give_up, record).await {
             Ok(0) => Event::Closed,
-            Ok(_) => Event::Heard(from),
+            Ok(count) => {
+                place.add(count);
+                Event::Heard(from)
+            }
             Err(end) => return end,
         };
     }

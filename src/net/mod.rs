@@ -9,6 +9,7 @@ mod drive;
 mod entropy;
 mod limits;
 mod option;
+mod place;
 mod stop;
 
 use std::fmt;
@@ -24,6 +25,8 @@ pub use drive::Timing;
 pub use entropy::SystemEntropy;
 pub use limits::{Limiter, NoTurn, Rates, network_of};
 pub use stop::{Stop, Stopper, stop_switch};
+
+use place::Place;
 
 use crate::clock::Clock;
 use crate::observation::{End, Exchange, Service, Step};
@@ -53,6 +56,10 @@ pub struct Door {
     source: Option<IpAddr>,
     witness: Option<Witness>,
     traffic: Arc<Traffic>,
+    /// Places for hosts that say much.
+    places: Arc<Semaphore>,
+    /// What the host behind this door holds.
+    place: Arc<Place>,
     /// Places for services that answered: what they say takes memory, unlike a dead address.
     talkers: Arc<Semaphore>,
     /// Set once the operator was told that the scope holds everything back.
@@ -88,6 +95,7 @@ impl Door {
     /// A door that lets through what `scope` permits at the pace of `limiter`.
     #[must_use]
     pub fn new(scope: Arc<Scope>, limiter: Arc<Limiter>, clock: Arc<dyn Clock>, stop: Stop) -> Self {
+        let places = Arc::new(Semaphore::new(place::PLACES));
         Self {
             scope,
             limiter,
@@ -98,9 +106,17 @@ impl Door {
             witness: None,
             traffic: Arc::default(),
             held: Arc::default(),
+            place: Arc::new(Place::new(Arc::clone(&places))),
+            places,
             talkers: Arc::new(Semaphore::new(MOST_TALKERS)),
             over: Arc::default(),
         }
+    }
+
+    /// The same door for one host: what the host brings counts together, until the last clone is dropped.
+    #[must_use]
+    pub fn for_host(&self) -> Self {
+        Self { place: Arc::new(Place::new(Arc::clone(&self.places))), ..self.clone() }
     }
 
     /// The same with other deadlines.
@@ -290,7 +306,7 @@ impl Door {
                 exchange.note = note;
             }
             Ok(stream) => {
-                let record = drive::drive(&stream, conversation, &self.timing, &self.stop).await;
+                let record = drive::drive(&stream, conversation, &self.timing, &self.stop, &self.place).await;
                 drop(stream);
                 exchange.first_read = record.first_read;
                 exchange.wire_sent = record.sent.len() as u64;

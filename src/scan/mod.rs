@@ -93,8 +93,8 @@ struct Shared {
 struct Finished {
     index: u64,
     host: HostDone,
-    /// Held until committed.
-    room: OwnedSemaphorePermit,
+    /// Room in the queue and the host's place, held until committed.
+    held: (OwnedSemaphorePermit, Door),
 }
 
 /// Carries a run to its end, to a request to stop, or to a fault.

@@ -61,11 +61,12 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     shared.progress.in_flight.fetch_add(1, Ordering::Relaxed);
     // Every index below the order's length has a host.
     let Some(host) = shared.order.position(index).and_then(|position| shared.targets.host(position)) else { return };
+    let door = shared.door.for_host();
     let asking = tokio::task::spawn_local({
-        let (shared, host) = (Arc::clone(&shared), host.clone());
+        let (shared, host, door) = (Arc::clone(&shared), host.clone(), door.clone());
         async move {
             let known = shared.discovery.look(&host).await;
-            probe::host(&shared.door, &host, &known, &shared.settings, false).await
+            probe::host(&door, &host, &known, &shared.settings, false).await
         }
     });
     let asked = asking.await.unwrap_or_else(|_| broken(&shared, &host));
@@ -81,7 +82,7 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     let Ok(room) = room else { return };
     shared.progress.queued.fetch_add(1, Ordering::Relaxed);
     let asn = shared.door.origin(host.address);
-    let finished = Finished { index, host: writer::done(index, host.address, asn, asked), room };
+    let finished = Finished { index, host: writer::done(index, host.address, asn, asked), held: (room, door) };
     // The writer is gone only when it failed; the run stops then and says so.
     let _ = sender.send(finished).await;
 }
@@ -95,7 +96,11 @@ fn weight(asked: &Asked) -> usize {
         let chain = one.session.as_ref().map_or(0, |session| session.chain.iter().map(|blob| blob.0.len()).sum());
         one.heard.len() + one.sent.len() + chain + 256
     };
-    asked.observations.iter().flat_map(|(observation, _)| &observation.capture.exchanges).map(exchange).sum()
+    let row = |(observation, reading): &(Observation, crate::proto::Reading)| {
+        let facets: usize = reading.facets.iter().map(|facet| facet.stored().len() + 128).sum();
+        facets + observation.capture.exchanges.iter().map(exchange).sum::<usize>()
+    };
+    asked.observations.iter().map(row).sum()
 }
 
 /// A probe of ours panicked: one row per service says so, and the run goes on.

@@ -49,8 +49,8 @@ pub(super) fn write(
         }
         shared.progress.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
         let position = shared.dispatcher.position_with(batch.iter().map(|one| one.index));
-        // The room is held until the commit, the hosts go into it.
-        let (hosts, rooms): (Vec<HostDone>, Vec<_>) = batch.drain(..).map(|one| (one.host, one.room)).unzip();
+        // Room and places are held until the commit, the hosts go into it.
+        let (hosts, held): (Vec<HostDone>, Vec<_>) = batch.drain(..).map(|one| (one.host, one.held)).unzip();
         shared.progress.count(&hosts);
         let lasted = shared.door.clock().elapsed().saturating_sub(started);
         let counters = counters(before, shared, lasted, &position, &hosts);
@@ -59,7 +59,7 @@ pub(super) fn write(
             commit(&mut writer, &hosts, &position, &counters)?;
             written = sent;
         }
-        drop(rooms);
+        drop(held);
         for host in &hosts {
             shared.door.forget(host.address);
         }
