@@ -80,7 +80,7 @@ pub enum Verb {
     Find(Find),
     /// What changed between two runs.
     Diff(Diff),
-    /// Write results: clusters, ranking, observations, facets, report.
+    /// Write results: clusters, ranking, observations, facets, the report, the scope.
     Export(Export),
     /// Write the manual page or shell completions.
     #[command(subcommand)]
@@ -385,12 +385,14 @@ pub enum What {
     Facets,
     /// One HTML page that prints.
     Report,
+    /// The scope's exact text, as the case was opened with it.
+    Scope,
 }
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub struct Form {
-    /// The form; a table on a terminal by default.
+    /// The form; a table unless said otherwise. `export -o` goes by the file's ending: `.csv` or `.jsonl`.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
     /// The same as `--format jsonl`.

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use super::args::Why;
 use super::exit::{Exit, Stop};
 use super::link::population;
-use super::term::Output;
+use super::term::{Output, width};
 use crate::facet::{Labels, escape_terminal};
 use crate::finding::{Seed, Subject};
 use crate::link::{self, Against, Explanation, Weights};
@@ -88,7 +88,7 @@ fn words(one: &Explanation) -> String {
     if !one.not_observed.is_empty() {
         let _ = writeln!(out, "  not observed, so without weight: {}", escape_terminal(&one.not_observed.join(", ")));
     }
-    let _ = writeln!(out, "\n{}", report::evidence_table(&one.evidence));
+    let _ = writeln!(out, "\n{}", report::evidence_table(&one.evidence, width()));
     let _ = writeln!(
         out,
         "set of {} ({} confirmed), purity {:.2}; prior odds 10^{:.1}; all evidence 10^{:.1}, without its strongest group 10^{:.1}\nprobability {:.4} in the set, {:.4} by the confirmed hosts alone, {:.4} in the end\n",

@@ -31,7 +31,7 @@ pub struct FlatHost {
 #[non_exhaustive]
 pub enum FlatError {
     /// The file cannot be read on.
-    #[error("cannot read line {line}: {source}")]
+    #[error("cannot read line {line}")]
     Io {
         /// Line from 1.
         line: u64,

@@ -5,7 +5,7 @@ mod html;
 mod observations;
 mod rows;
 
-pub use findings::{HostSight, Sights, clusters, evidence_table, ranking};
+pub use findings::{HostSight, Sights, clusters, clusters_in_short, evidence_table, ranking};
 pub use html::{CaseFacts, ReportError, RunFacts, html};
 pub use observations::observation_json;
 pub use rows::{Rows, plain};

@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::facet::{escape_csv_cell, escape_terminal};
 
+/// A column up to this many characters is not wrapped.
+const SHORT: u16 = 24;
+
 /// Rows with one set of columns.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
@@ -61,7 +64,8 @@ impl Rows {
     /// When `out` fails.
     pub fn write_table(&self, out: &mut dyn Write, width: Option<u16>) -> io::Result<()> {
         let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+        // A rule below the header alone: rows stand close, so that more of them fit a screen.
+        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY.row_separator(comfy_table::LineStyle::none()));
         table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
         if let Some(width) = width {
             table.set_width(width);
@@ -70,7 +74,17 @@ impl Rows {
         for row in &self.rows {
             table.add_row(row.iter().map(for_people));
         }
-        writeln!(out, "{table}")
+        // Addresses, numbers and words stay whole; long text wraps in the room that is left.
+        let widths = table.column_max_content_widths();
+        let short: u32 = widths.iter().filter(|width| **width <= SHORT).map(|width| u32::from(*width) + 2).sum();
+        let fits = width.is_none_or(|width| short * 3 <= u32::from(width) * 2);
+        for (column, _) in table.column_iter_mut().zip(widths).filter(|(_, width)| fits && *width <= SHORT) {
+            column.set_constraint(comfy_table::ColumnConstraint::ContentWidth);
+        }
+        for line in table.lines() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
     }
 }
 
