@@ -15,7 +15,7 @@ use super::term::Output;
 use crate::facet::{FacetKind, show_bytes};
 use crate::finding::Findings;
 use crate::report::{self, CaseFacts, HostSight, Rows, RunFacts, Sights};
-use crate::store::{Case, ObservationFilter, StoreError, StoredObservation};
+use crate::store::{Case, ObservationFilter, RunKind, StoreError, StoredObservation};
 
 pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
     let case = Case::open_read_only(&args.case)?;
@@ -178,7 +178,7 @@ pub(super) fn page(case: &Case) -> Result<String, Stop> {
         state: run.state.as_str().to_owned(),
         started: time(run.started_at),
         ended: run.ended_at.map(time).unwrap_or_default(),
-        hosts: run.counters.hosts,
+        hosts: if run.kind == RunKind::Import { run.hosts } else { run.counters.hosts },
         hosts_total: run.hosts,
         connections: run.counters.connections,
         seed: run.seed.to_string(),

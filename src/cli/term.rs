@@ -73,6 +73,12 @@ fn line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// A moment to the second, as people read it.
+#[must_use]
+pub(super) fn seconds(at: crate::clock::Timestamp) -> String {
+    format!("{at:.0}")
+}
+
 /// Narrowest table worth wrapping to.
 const NARROWEST: u16 = 60;
 

@@ -8,7 +8,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
-use super::Sights;
+use super::{HostSight, Sights};
 use crate::clock::Timestamp;
 use crate::facet::{escape_html, show_cut, show_percent};
 use crate::finding::{Cluster, Findings, Level, Seed, Subject};
@@ -132,8 +132,7 @@ pub fn html(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: &Sigh
                 open => shown <= OPEN,
                 not_observed => member.evidence.iter().filter(|one| !one.observed).map(|one| one.group.clone()).collect::<Vec<_>>(),
                 ports => sight.map(|sight| sight.ports.clone()).unwrap_or_default(),
-                first => sight.and_then(|sight| sight.first_seen).map(moment),
-                last => sight.and_then(|sight| sight.last_seen).map(moment),
+                seen => sight.map(span).unwrap_or_default(),
             }
         }).collect();
         let shared = if cluster.seeded { Vec::new() } else { shared(cluster) };
@@ -177,6 +176,19 @@ fn escape_lines(text: &str) -> String {
 /// A moment to the second, UTC.
 fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// First and last sight, without saying a date twice.
+fn span(sight: &HostSight) -> String {
+    let (Some(first), Some(last)) = (sight.first_seen.or(sight.last_seen), sight.last_seen.or(sight.first_seen)) else {
+        return String::new();
+    };
+    let (from, to) = (first.strftime("%F %T").to_string(), last.strftime("%F %T").to_string());
+    match (from.split_once(' '), to.split_once(' ')) {
+        _ if from == to => from,
+        (Some((day, _)), Some((other, time))) if day == other => format!("{from} to {time}"),
+        _ => format!("{from} to {to}"),
+    }
 }
 
 /// A day where the moment is its beginning, else the moment.

@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::facet::{escape_csv_cell, escape_terminal};
 
-/// A column up to this many characters is not wrapped.
-const SHORT: u16 = 24;
+/// A column up to this many characters is not wrapped where that leaves [`LEAST`] to each other one.
+const WHOLE: u32 = 40;
+/// Characters that a wrapped column gets at least.
+const LEAST: u32 = 14;
 
 /// Rows with one set of columns.
 #[derive(Clone, Debug, Default)]
@@ -74,12 +76,20 @@ impl Rows {
         for row in &self.rows {
             table.add_row(row.iter().map(for_people));
         }
-        // Addresses, numbers and words stay whole; long text wraps in the room that is left.
-        let widths = table.column_max_content_widths();
-        let short: u32 = widths.iter().filter(|width| **width <= SHORT).map(|width| u32::from(*width) + 2).sum();
-        let fits = width.is_none_or(|width| short * 3 <= u32::from(width) * 2);
-        for (column, _) in table.column_iter_mut().zip(widths).filter(|(_, width)| fits && *width <= SHORT) {
-            column.set_constraint(comfy_table::ColumnConstraint::ContentWidth);
+        // Addresses, numbers and words stay whole, the shortest columns first, as long as each of the others keeps room.
+        let mut widths: Vec<(usize, u32)> =
+            table.column_max_content_widths().into_iter().map(u32::from).enumerate().collect();
+        widths.sort_by_key(|(_, width)| *width);
+        let room = width.map_or(u32::MAX, u32::from);
+        let (mut taken, mut others) = (0, u32::try_from(widths.len()).unwrap_or(0));
+        for (column, width) in widths {
+            (taken, others) = (taken + width + 2, others.saturating_sub(1));
+            if width > WHOLE || taken.saturating_add(others.saturating_mul(LEAST)) > room {
+                break;
+            }
+            if let Some(column) = table.column_mut(column) {
+                column.set_constraint(comfy_table::ColumnConstraint::ContentWidth);
+            }
         }
         for line in table.lines() {
             writeln!(out, "{}", line.trim_end())?;
