@@ -120,7 +120,7 @@ pub enum Lab {
     /// Start the street and keep it running until Ctrl-C or `lab down`.
     Up(LabArgs),
     /// Stop a running street.
-    Down(LabArgs),
+    Down(LabDown),
     /// Print what is true of each host of the street, as JSON lines.
     Truth(LabArgs),
 }
@@ -135,6 +135,20 @@ pub struct LabArgs {
     #[arg(long, value_name = "CIDR", default_value = "127.77.0.0/16")]
     pub block: ipnet::Ipv4Net,
     /// Folder in which a running street leaves word of itself.
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
+}
+
+/// The street to stop.
+#[derive(Debug, ClapArgs)]
+pub struct LabDown {
+    /// Only if the running street has this seed.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Only if the running street stands here.
+    #[arg(long, value_name = "CIDR")]
+    pub block: Option<ipnet::Ipv4Net>,
+    /// Folder in which the running street left word of itself.
     #[arg(long, value_name = "FOLDER")]
     pub state: Option<PathBuf>,
 }
@@ -189,7 +203,7 @@ pub struct Seed {
     /// Who says so.
     #[arg(long)]
     pub source: Option<String>,
-    /// The date it holds for (2026-11-22 or RFC 3339).
+    /// The date it holds for (2026-11-22 or 2026-11-22T10:00:00Z).
     #[arg(long)]
     pub date: Option<String>,
     /// The provider's name; seeds of one name are one provider. Without it: the one provider of the case, if there is one.
@@ -468,7 +482,7 @@ impl Form {
 /// `generate`
 #[derive(Debug, Subcommand)]
 pub enum Generate {
-    /// The manual page, in roff.
+    /// The manual page with all verbs, in roff: `hostkin generate man | man -l -`.
     Man,
     /// Completions for a shell.
     Completions {

@@ -25,7 +25,11 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
         What::Clusters => {
             let (findings, sights) = (findings(&case)?, sights(&case)?);
             let short = form.format() == Format::Table;
-            let rows = if short { report::clusters_in_short(&findings, &sights) } else { report::clusters(&findings, &sights) };
+            let rows = if short {
+                report::clusters_in_short(&findings, &sights)
+            } else {
+                report::clusters(&findings, &sights)
+            };
             write(&rows, form, to)?;
         }
         What::Ranking => write(&report::ranking(&findings(&case)?), form, to)?,
@@ -41,8 +45,12 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
 fn form(args: &Export) -> Result<Form, Stop> {
     let asked = args.form.format.is_some() || args.form.json;
     match args.what {
-        What::Report if asked => Err(Stop::usage(anyhow!("the report is one HTML page; it takes neither --format nor --json"))),
-        What::Scope if asked => Err(Stop::usage(anyhow!("the scope is written as it was read; it takes neither --format nor --json"))),
+        What::Report if asked => {
+            Err(Stop::usage(anyhow!("the report is one HTML page; it takes neither --format nor --json")))
+        }
+        What::Scope if asked => {
+            Err(Stop::usage(anyhow!("the scope is written as it was read; it takes neither --format nor --json")))
+        }
         _ if asked => Ok(args.form),
         _ => {
             let ending = args.output.as_deref().and_then(Path::extension).and_then(std::ffi::OsStr::to_str);

@@ -16,7 +16,9 @@ pub(super) fn run(args: &Find, term: &Term) -> Result<Exit, Stop> {
     let found = case.find::<StoreError>(&args.query, |host| {
         let matched: Vec<String> =
             host.matched.iter().map(|(port, kind, value)| format!("{port} {kind}={}", show_bytes(value))).collect();
-        let time = |at: Option<crate::clock::Timestamp>| at.map_or(Value::Null, |at| json!(if people { seconds(at) } else { at.to_string() }));
+        let time = |at: Option<crate::clock::Timestamp>| {
+            at.map_or(Value::Null, |at| json!(if people { seconds(at) } else { at.to_string() }))
+        };
         rows.push(vec![
             json!(host.address.to_string()),
             json!(host.asn),

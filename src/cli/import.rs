@@ -55,7 +55,9 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
             .peekable();
         // A file without any host leaves no run behind.
         let counts = match hosts.peek() {
-            Some(_) => Some(case.import_hosts(&spec, &mut hosts).with_context(|| format!("nothing of {source} was taken in"))?),
+            Some(_) => Some(
+                case.import_hosts(&spec, &mut hosts).with_context(|| format!("nothing of {source} was taken in"))?,
+            ),
             None => None,
         };
         drop(hosts);

@@ -63,7 +63,9 @@ fn provider(given: Option<&str>, seeds: &[Seed]) -> Result<(String, Option<Strin
     let Some(given) = given else {
         return match known.as_slice() {
             [] => Ok((UNNAMED.to_owned(), None)),
-            [one] => Ok(((*one).to_owned(), Some(format!("--provider was not given: \"{one}\" is the case's only one")))),
+            [one] => {
+                Ok(((*one).to_owned(), Some(format!("--provider was not given: \"{one}\" is the case's only one"))))
+            }
             many => Err(Stop::usage(anyhow!(
                 "this case has several providers; say which with --provider: \"{}\"",
                 many.join("\", \"")

@@ -86,7 +86,8 @@ const NARROWEST: u16 = 60;
 #[must_use]
 pub(super) fn width() -> Option<u16> {
     let set = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    let terminal = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|width| *width > 0);
+    let terminal =
+        || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|width| *width > 0);
     Some(set.or_else(terminal).unwrap_or(160).max(NARROWEST))
 }
 

@@ -17,9 +17,32 @@ pub const MAX_LINE: usize = 1 << 20;
 
 /// The keys a line may have.
 pub const KEYS: [&str; 26] = [
-    "ip", "asn", "prefix", "ports", "timeouts", "all_ports", "ssh_banner", "hassh", "ssh_key", "ssh_port", "server",
-    "hdr_order", "jarm", "cert", "spki", "subject", "issuer", "serial", "validity_days", "san", "title", "body", "simhash",
-    "favicon", "rdp_host", "rdp_build",
+    "ip",
+    "asn",
+    "prefix",
+    "ports",
+    "timeouts",
+    "all_ports",
+    "ssh_banner",
+    "hassh",
+    "ssh_key",
+    "ssh_port",
+    "server",
+    "hdr_order",
+    "jarm",
+    "cert",
+    "spki",
+    "subject",
+    "issuer",
+    "serial",
+    "validity_days",
+    "san",
+    "title",
+    "body",
+    "simhash",
+    "favicon",
+    "rdp_host",
+    "rdp_build",
 ];
 
 /// One line, read.

@@ -73,7 +73,8 @@ pub fn clusters(findings: &Findings, sights: &Sights) -> Rows {
 /// `export clusters` for people: without the evidence, and with the first reason of each side alone.
 #[must_use]
 pub fn clusters_in_short(findings: &Findings, sights: &Sights) -> Rows {
-    let mut rows = Rows::new(&["cluster", "ip", "probability", "log10 LR", "level", "last seen", "ports", "reasons", "against"]);
+    let mut rows =
+        Rows::new(&["cluster", "ip", "probability", "log10 LR", "level", "last seen", "ports", "reasons", "against"]);
     let none = HostSight::default();
     for cluster in &findings.clusters {
         for member in &cluster.members {

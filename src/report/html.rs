@@ -104,10 +104,13 @@ pub fn html(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: &Sigh
     env.add_filter("cut", |text: String| show_cut(&text, LONGEST));
     env.add_template("report.html", TEMPLATE)?;
     let is_seed = |address: IpAddr| seeds.iter().any(|seed| seed.subject == Subject::Host(address));
-    let unheard: Vec<String> = seeds.iter().filter_map(|seed| match &seed.subject {
-        Subject::Host(ip) if !sights.contains_key(ip) => Some(ip.to_string()),
-        _ => None,
-    }).collect();
+    let unheard: Vec<String> = seeds
+        .iter()
+        .filter_map(|seed| match &seed.subject {
+            Subject::Host(ip) if !sights.contains_key(ip) => Some(ip.to_string()),
+            _ => None,
+        })
+        .collect();
     let seeds: Vec<_> = seeds
         .iter()
         .map(|seed| {
