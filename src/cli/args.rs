@@ -320,15 +320,16 @@ pub struct Probe {
 /// What a flat host may say, for the help of `import hosts`.
 const HOSTS_HELP: &str = "\
 Keys (all but `ip` may be missing):
-  ip asn prefix ports[] timeouts[] all_ports ssh_banner hassh ssh_key ssh_port server hdr_order jarm cert spki subject
-  issuer serial validity_days san[] title body simhash favicon rdp_host rdp_build
+  ip asn prefix ports[] timeouts[] all_ports ssh_banner hassh ssh_key ssh_port server
+  hdr_order jarm cert spki subject issuer serial validity_days san[] title body simhash
+  favicon rdp_host rdp_build
 
 A line like:
-  {\"ip\":\"203.0.113.7\",\"ports\":[22,443],\"ssh_key\":\"SHA256:…\",\"jarm\":\"27d4…\",\"server\":\"nginx\",\"timeouts\":[\"rdp\"]}
+  {\"ip\":\"203.0.113.7\",\"ports\":[22,443],\"ssh_key\":\"SHA256:…\",\"timeouts\":[\"rdp\"]}
 
-`timeouts` names services that were asked and did not answer (ssh web tls http rdp mail ports): unknown, not absent.
-Lists may be arrays or one text with commas. Unknown keys are noted and left out. Nothing is sent, so that addresses
-need not be in the scope.";
+`timeouts` names services that were asked and did not answer (ssh web tls http rdp mail ports):
+unknown, not absent. Lists may be arrays or one text with commas. Unknown keys are noted and
+left out. Nothing is sent, so that addresses need not be in the scope.";
 
 /// `import`
 #[derive(Debug, Subcommand)]
@@ -363,21 +364,22 @@ const QUERY_HELP: &str = "\
 A query is terms joined by `and`, `or`, `not` and parentheses; `and` binds closer than `or`.
 
   KIND=VALUE   a facet with exactly this value, as exports show it
-  KIND~TEXT    a facet whose value contains this text; upper and lower case are the same
+  KIND~TEXT    a facet whose value contains this text, in upper or lower case
   port=N       the port is open
   ip=CIDR      the address, or any in the network
   asn=N        the origin AS
 
-Values with blanks or parentheses stand in quotes. A facet counts when any look at the host ever showed it.
+Values with blanks or parentheses stand in quotes. A facet counts when any look at the host
+ever showed it.
 
-Kinds, among others: ssh.host_key ssh.banner ssh.hassh_server tls.jarm tls.ja3s cert.sha256 cert.spki_sha256
-cert.subject cert.issuer cert.san http.server http.title http.header_order http.body_sha256 http.favicon_mmh3;
-`hostkin export CASE facets` lists all values of a case with their kinds.
+Kinds, among others: ssh.host_key ssh.banner ssh.hassh_server tls.jarm tls.ja3s cert.sha256
+cert.spki_sha256 cert.subject cert.issuer cert.san http.server http.title http.header_order
+http.body_sha256 http.favicon_mmh3; `hostkin export CASE facets` lists all values of a case.
 
 Examples:
   hostkin find x.case 'http.title~login and not port=22'
   hostkin find x.case 'ssh.host_key=SHA256:…'
-  hostkin find x.case '(http.server=nginx or http.server~openresty) and ip=203.0.113.0/24'
+  hostkin find x.case '(http.server=nginx or asn=64500) and ip=203.0.113.0/24'
   hostkin find x.case 'cert.subject~\"CN=panel\"' --json";
 
 /// `find`
@@ -395,11 +397,12 @@ pub struct Find {
 
 /// How `diff` is to be read, for its long help.
 const DIFF_HELP: &str = "\
-Changes: `gained` (the later run heard a service where the earlier heard nothing), `lost` (the other way round), `outcome`
-(a service ended differently), `facet` (other values of one kind).
+Changes: `gained` (the later run heard a service where the earlier heard nothing), `lost` (the
+other way round), `outcome` (a service ended differently), `facet` (other values of one kind).
 
-`gained` and `lost` can also mean that one of the runs did not ask: when it is unfinished, or its targets or options were
-others. A warning says so, and protocols that one of the two did not want (--only) are skipped.";
+`gained` and `lost` can also mean that one of the runs did not ask: when it is unfinished, or
+its targets or options were others. A warning says so, and protocols that one of the two did
+not want (--only) are skipped.";
 
 /// `diff`
 #[derive(Debug, ClapArgs)]

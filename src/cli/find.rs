@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::{Find, Form, Format};
 use super::exit::{Exit, Stop};
-use super::term::{Output, Term, seconds, width};
+use super::term::{Output, Term, counted, seconds, width};
 use crate::facet::show_bytes;
 use crate::report::Rows;
 use crate::store::{Case, StoreError};
@@ -38,8 +38,7 @@ pub(super) fn run(args: &Find, term: &Term) -> Result<Exit, Stop> {
     }
     term.say(match rows.rows.len() {
         0 => "no host fits; `=` asks for the whole value, `~` for a part of it (`http.title~login`)".to_owned(),
-        1 => "1 host".to_owned(),
-        count => format!("{count} hosts"),
+        count => counted(u64::try_from(count).unwrap_or(u64::MAX), "host"),
     });
     Ok(Exit::Done)
 }

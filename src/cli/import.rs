@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::args::Import;
 use super::exit::{Exit, Stop};
-use super::term::Term;
+use super::term::{Term, counted};
 use super::{VERSION, actor};
 use crate::clock::{Clock, SystemClock};
 use crate::facet::flat::{FlatError, FlatHosts, KEYS};
@@ -66,8 +66,11 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
         lost |= remarks.lost > 0;
         match counts {
             Some(counts) => term.say(format!(
-                "run {}: {} hosts from {source}, {} of them new, {} facets",
-                counts.run, counts.hosts, counts.new_hosts, counts.facets
+                "run {}: {} from {source}, {} of them new, {}",
+                counts.run,
+                counted(counts.hosts, "host"),
+                counts.new_hosts,
+                counted(counts.facets, "facet")
             )),
             None => term.warn(format!(
                 "{source} gave no host, so that nothing was taken in; `hostkin import hosts --help` shows the form"
@@ -112,7 +115,7 @@ enum Broken {
 struct Remarks {
     first: Vec<String>,
     count: usize,
-    lost: usize,
+    lost: u64,
     unknown_key: bool,
 }
 
@@ -137,7 +140,7 @@ impl Remarks {
             term.warn(format!("{source}: {} remarks in all", self.count));
         }
         if self.lost > 0 {
-            term.warn(format!("{source}: {} lines gave no host", self.lost));
+            term.warn(format!("{source}: {} gave no host", counted(self.lost, "line")));
         }
     }
 }

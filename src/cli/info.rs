@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::args::Info;
 use super::exit::{Exit, Stop};
 use super::seed::shown;
-use super::term::{Output, seconds};
+use super::term::{Output, counted, seconds};
 use crate::facet::escape_terminal;
 use crate::store::{Case, CaseInfo, Run, RunKind};
 
@@ -78,7 +78,7 @@ fn words(info: &CaseInfo) -> String {
         line(
             &format!("run {}", run.id),
             match run.kind {
-                RunKind::Import => format!("import on {}: {} hosts", seconds(run.started_at), run.hosts),
+                RunKind::Import => format!("import on {}: {}", seconds(run.started_at), counted(run.hosts, "host")),
                 RunKind::Scan => format!(
                     "scan {} since {}: {} of {} hosts, {} connections{more}",
                     run.state.as_str(),

@@ -71,17 +71,27 @@ fn words(explained: &Explanation) -> String {
     }
     let limit = |rate: Option<f64>| rate.map_or("unlimited".to_owned(), |rate| format!("{rate}"));
     let limits = &explained.limits;
-    line(
-        "limits",
-        &format!(
-            "per second: {} in the run, {} to a network, {} to a host, {} to an AS; {} connections to a host in all",
-            limit(limits.connections_per_second),
-            limit(limits.per_network_per_second),
-            limit(limits.per_host_per_second),
-            limit(limits.per_asn_per_second),
-            limits.per_host_connections.map_or("unlimited".to_owned(), |most| most.to_string())
-        ),
-    );
+    let all = [
+        limits.connections_per_second,
+        limits.per_network_per_second,
+        limits.per_host_per_second,
+        limits.per_asn_per_second,
+    ];
+    if all.iter().all(Option::is_none) && limits.per_host_connections.is_none() {
+        line("limits", "none");
+    } else {
+        line(
+            "limits",
+            &format!(
+                "per second: {} in the run, {} to a network, {} to a host, {} to an AS; {} connections to a host in all",
+                limit(limits.connections_per_second),
+                limit(limits.per_network_per_second),
+                limit(limits.per_host_per_second),
+                limit(limits.per_asn_per_second),
+                limits.per_host_connections.map_or("unlimited".to_owned(), |most| most.to_string())
+            ),
+        );
+    }
     let time = match (explained.time.seconds, explained.time.bound_by) {
         (Some(seconds), Some(by)) => format!("{} for a full capture of everything, bound by {by}", span(seconds)),
         (Some(seconds), None) => format!("{} for a full capture of everything", span(seconds)),

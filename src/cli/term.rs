@@ -79,6 +79,12 @@ pub(super) fn seconds(at: crate::clock::Timestamp) -> String {
     format!("{at:.0}")
 }
 
+/// A number of things: `1 host`, `2 hosts`.
+#[must_use]
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
 /// Narrowest table worth wrapping to.
 const NARROWEST: u16 = 60;
 

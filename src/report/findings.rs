@@ -70,36 +70,35 @@ pub fn clusters(findings: &Findings, sights: &Sights) -> Rows {
     rows
 }
 
-/// `export clusters` for people: without the evidence, and with the first reason of each side alone.
+/// `export clusters` for people: who and why, in short. CSV and JSON lines have all columns.
 #[must_use]
 pub fn clusters_in_short(findings: &Findings, sights: &Sights) -> Rows {
-    let mut rows =
-        Rows::new(&["cluster", "ip", "probability", "log10 LR", "level", "last seen", "ports", "reasons", "against"]);
+    let mut rows = Rows::new(&["cluster", "ip", "probability", "ports", "reasons"]);
     let none = HostSight::default();
     for cluster in &findings.clusters {
         for member in &cluster.members {
-            let sight = sights.get(&member.address).unwrap_or(&none);
+            let ports = &sights.get(&member.address).unwrap_or(&none).ports;
+            let mut reasons = in_short(&member.reasons);
+            if !member.against.is_empty() {
+                reasons = format!("{reasons}; against: {}", in_short(&member.against));
+            }
             rows.push(vec![
                 json!(cluster.id),
                 json!(member.address.to_string()),
                 json!(show_percent(member.score)),
-                json!(format!("{:.1}", member.log10_lr)),
-                json!(member.level.as_str()),
-                json!(sight.last_seen.map(|at| at.strftime("%Y-%m-%d").to_string())),
-                json!(sight.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" ")),
-                json!(in_short(&member.reasons)),
-                json!(in_short(&member.against)),
+                json!(ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" ")),
+                json!(reasons),
             ]);
         }
     }
     rows
 }
 
-/// The first reason up to its figures, and how many more there are.
+/// The first reason without its figures, and how many more there are.
 fn in_short(reasons: &[String]) -> String {
     let Some(first) = reasons.first() else { return String::new() };
-    let first = first.split(" in the set;").next().unwrap_or_default();
-    let first = first.split_once(" as ").filter(|_| first.starts_with("same ")).map_or(first, |(what, _)| what);
+    let figures = if first.starts_with("same ") { " as " } else { " from all " };
+    let first = first.split(figures).next().unwrap_or_default();
     match reasons.len() - 1 {
         0 => show_cut(first, LONGEST),
         more => format!("{} (+{more})", show_cut(first, LONGEST)),

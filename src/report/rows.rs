@@ -10,6 +10,8 @@ use crate::facet::{escape_csv_cell, escape_terminal};
 const WHOLE: u32 = 40;
 /// Characters that a wrapped column gets at least.
 const LEAST: u32 = 14;
+/// Characters between columns.
+const GAP: u32 = 3;
 
 /// Rows with one set of columns.
 #[derive(Clone, Debug, Default)]
@@ -81,10 +83,10 @@ impl Rows {
             table.column_max_content_widths().into_iter().map(u32::from).enumerate().collect();
         widths.sort_by_key(|(_, width)| *width);
         let room = width.map_or(u32::MAX, u32::from);
-        let (mut taken, mut others) = (0, u32::try_from(widths.len()).unwrap_or(0));
+        let mut taken: u32 = widths.iter().map(|(_, width)| width.min(&LEAST) + GAP).sum();
         for (column, width) in widths {
-            (taken, others) = (taken + width + 2, others.saturating_sub(1));
-            if width > WHOLE || taken.saturating_add(others.saturating_mul(LEAST)) > room {
+            taken = taken.saturating_add(width.saturating_sub(LEAST));
+            if width > WHOLE || taken > room {
                 break;
             }
             if let Some(column) = table.column_mut(column) {
