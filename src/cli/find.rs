@@ -47,7 +47,7 @@ pub(super) fn run(args: &Find, term: &Term) -> Result<Exit, Stop> {
 pub(super) fn write(rows: &Rows, form: Form, to: Option<&std::path::Path>) -> Result<(), Stop> {
     let mut out = Output::open(to)?;
     match form.format() {
-        Format::Table => rows.write_table(&mut out, width())?,
+        Format::Table => rows.write_table(&mut out, Some(width()))?,
         Format::Csv => rows.write_csv(&mut out)?,
         Format::Jsonl => rows.write_jsonl(&mut out)?,
     }

@@ -158,7 +158,7 @@ pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
         writeln!(out, "{line}")?;
     }
     writeln!(out)?;
-    networks(&plan).write_table(&mut out, width())?;
+    networks(&plan).write_table(&mut out, Some(width()))?;
     out.finish()?;
     term.say("nothing was sent");
     Ok(Exit::Done)

@@ -90,11 +90,11 @@ const NARROWEST: u16 = 60;
 
 /// Width for tables: `COLUMNS` where it is set, else that of the terminal, else one that a page takes.
 #[must_use]
-pub(super) fn width() -> Option<u16> {
+pub(super) fn width() -> u16 {
     let set = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
     let terminal =
         || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|width| *width > 0);
-    Some(set.or_else(terminal).unwrap_or(160).max(NARROWEST))
+    set.or_else(terminal).unwrap_or(160).max(NARROWEST)
 }
 
 /// Where data goes: standard output, or a file that appears whole or not at all.

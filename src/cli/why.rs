@@ -150,7 +150,7 @@ fn words(one: &Explanation) -> String {
     if !one.not_observed.is_empty() {
         let _ = writeln!(out, "  not observed, so without weight: {}", escape_terminal(&one.not_observed.join(", ")));
     }
-    let _ = writeln!(out, "\n{}", report::evidence_table(&one.evidence, width()));
+    let _ = writeln!(out, "\n{}", report::evidence_table(&one.evidence, Some(width())));
     let _ = writeln!(
         out,
         "LR: how many times more often the set shows what this host shows than other hosts do (below 1 it speaks against); counted: after discounts for copies and known defaults.\n"
