@@ -45,7 +45,7 @@ pub struct Evidence {
     pub group: String,
     /// The facet kind at which host and set agree; `None` when they agree nowhere or nothing was observed.
     pub agrees_at: Option<String>,
-    /// The value they share, shown with `facet::show_bytes` and cut to 120 characters.
+    /// The value they share, shown with `facet::show_bytes`, whole up to 4,096 characters.
     pub value: Option<String>,
     /// Weight of the set's members that show the value.
     pub in_set: f64,

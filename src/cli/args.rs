@@ -80,7 +80,7 @@ pub enum Verb {
     Find(Find),
     /// What changed between two runs.
     Diff(Diff),
-    /// Write results: clusters, ranking, observations, facets, report.
+    /// Write results: clusters, ranking, observations, facets, the report, the scope.
     Export(Export),
     /// Write the manual page or shell completions.
     #[command(subcommand)]
@@ -120,7 +120,7 @@ pub enum Lab {
     /// Start the street and keep it running until Ctrl-C or `lab down`.
     Up(LabArgs),
     /// Stop a running street.
-    Down(LabArgs),
+    Down(LabDown),
     /// Print what is true of each host of the street, as JSON lines.
     Truth(LabArgs),
 }
@@ -135,6 +135,20 @@ pub struct LabArgs {
     #[arg(long, value_name = "CIDR", default_value = "127.77.0.0/16")]
     pub block: ipnet::Ipv4Net,
     /// Folder in which a running street leaves word of itself.
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
+}
+
+/// The street to stop.
+#[derive(Debug, ClapArgs)]
+pub struct LabDown {
+    /// Only if the running street has this seed.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Only if the running street stands here.
+    #[arg(long, value_name = "CIDR")]
+    pub block: Option<ipnet::Ipv4Net>,
+    /// Folder in which the running street left word of itself.
     #[arg(long, value_name = "FOLDER")]
     pub state: Option<PathBuf>,
 }
@@ -178,7 +192,7 @@ pub struct Seed {
     /// The case file.
     pub case: PathBuf,
     /// The confirmed host.
-    #[arg(required_unless_present = "facet", conflicts_with = "facet")]
+    #[arg(conflicts_with = "facet")]
     pub ip: Option<IpAddr>,
     /// A facet known to be the provider's, instead of a host: `ssh.host_key=SHA256:…`.
     #[arg(long, value_name = "KIND=VALUE")]
@@ -189,10 +203,10 @@ pub struct Seed {
     /// Who says so.
     #[arg(long)]
     pub source: Option<String>,
-    /// The date it holds for (2026-11-22 or RFC 3339).
+    /// The date it holds for (2026-11-22 or 2026-11-22T10:00:00Z).
     #[arg(long)]
     pub date: Option<String>,
-    /// The provider's name; seeds of one name are one provider.
+    /// The provider's name; seeds of one name are one provider. Without it: the one provider of the case, if there is one.
     #[arg(long)]
     pub provider: Option<String>,
 }
@@ -203,7 +217,7 @@ pub struct Unseed {
     /// The case file.
     pub case: PathBuf,
     /// The host to withdraw.
-    #[arg(required_unless_present = "facet", conflicts_with = "facet")]
+    #[arg(conflicts_with = "facet")]
     pub ip: Option<IpAddr>,
     /// The facet to withdraw.
     #[arg(long, value_name = "KIND=VALUE")]
@@ -303,10 +317,25 @@ pub struct Probe {
     pub source: Option<IpAddr>,
 }
 
+/// What a flat host may say, for the help of `import hosts`.
+const HOSTS_HELP: &str = "\
+Keys (all but `ip` may be missing):
+  ip asn prefix ports[] timeouts[] all_ports ssh_banner hassh ssh_key ssh_port server
+  hdr_order jarm cert spki subject issuer serial validity_days san[] title body simhash
+  favicon rdp_host rdp_build
+
+A line like:
+  {\"ip\":\"203.0.113.7\",\"ports\":[22,443],\"ssh_key\":\"SHA256:…\",\"timeouts\":[\"rdp\"]}
+
+`timeouts` names services that were asked and did not answer (ssh web tls http rdp mail ports):
+unknown, not absent. Lists may be arrays or one text with commas. Unknown keys are noted and
+left out. Nothing is sent, so that addresses need not be in the scope.";
+
 /// `import`
 #[derive(Debug, Subcommand)]
 pub enum Import {
-    /// Flat hosts, JSON lines (DESIGN 4.5).
+    /// Flat hosts: JSON lines, one object for each host.
+    #[command(after_help = HOSTS_HELP)]
     Hosts {
         /// The case file.
         case: PathBuf,
@@ -330,20 +359,54 @@ pub struct Why {
     pub json: bool,
 }
 
+/// The language of `find`, for its long help.
+const QUERY_HELP: &str = "\
+A query is terms joined by `and`, `or`, `not` and parentheses; `and` binds closer than `or`.
+
+  KIND=VALUE   a facet with exactly this value, as exports show it
+  KIND~TEXT    a facet whose value contains this text, in upper or lower case
+  port=N       the port is open
+  ip=CIDR      the address, or any in the network
+  asn=N        the origin AS
+
+Values with blanks or parentheses stand in quotes. A facet counts when any look at the host
+ever showed it.
+
+Kinds, among others: ssh.host_key ssh.banner ssh.hassh_server tls.jarm tls.ja3s cert.sha256
+cert.spki_sha256 cert.subject cert.issuer cert.san http.server http.title http.header_order
+http.body_sha256 http.favicon_mmh3; `hostkin export CASE facets` lists all values of a case.
+
+Examples:
+  hostkin find x.case 'http.title~login and not port=22'
+  hostkin find x.case 'ssh.host_key=SHA256:…'
+  hostkin find x.case '(http.server=nginx or asn=64500) and ip=203.0.113.0/24'
+  hostkin find x.case 'cert.subject~\"CN=panel\"' --json";
+
 /// `find`
 #[derive(Debug, ClapArgs)]
+#[command(after_long_help = QUERY_HELP)]
 pub struct Find {
     /// The case file.
     pub case: PathBuf,
-    /// The query.
+    /// The query: `http.server~nginx and port=443`; --help explains it.
     pub query: String,
     /// Output form.
     #[command(flatten)]
     pub form: Form,
 }
 
+/// How `diff` is to be read, for its long help.
+const DIFF_HELP: &str = "\
+Changes: `gained` (the later run heard a service where the earlier heard nothing), `lost` (the
+other way round), `outcome` (a service ended differently), `facet` (other values of one kind).
+
+`gained` and `lost` can also mean that one of the runs did not ask: when it is unfinished, or
+its targets or options were others. A warning says so, and protocols that one of the two did
+not want (--only) are skipped.";
+
 /// `diff`
 #[derive(Debug, ClapArgs)]
+#[command(after_long_help = DIFF_HELP)]
 pub struct Diff {
     /// The case file.
     pub case: PathBuf,
@@ -385,12 +448,14 @@ pub enum What {
     Facets,
     /// One HTML page that prints.
     Report,
+    /// The scope's exact text, as the case was opened with it.
+    Scope,
 }
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub struct Form {
-    /// The form; a table on a terminal by default.
+    /// The form; a table unless said otherwise. `export -o` goes by the file's ending: `.csv` or `.jsonl`.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
     /// The same as `--format jsonl`.
@@ -420,7 +485,7 @@ impl Form {
 /// `generate`
 #[derive(Debug, Subcommand)]
 pub enum Generate {
-    /// The manual page, in roff.
+    /// The manual page with all verbs, in roff: `hostkin generate man | man -l -`.
     Man,
     /// Completions for a shell.
     Completions {

@@ -37,7 +37,7 @@ fn scope_path(case: &Path, kept: Option<&str>) -> Result<PathBuf, Stop> {
         return Ok(beside);
     }
     Err(Stop::scope(anyhow!(
-        "the scope file of this case is gone: neither `{}` nor `{}` is there. Nothing was sent; put the file back (its text is in the case: `hostkin export {} report`)",
+        "the scope file of this case is gone: neither `{}` nor `{}` is there. Nothing was sent; put the file back (its exact text is in the case: `hostkin export {} scope -o scope.toml`)",
         kept.display(),
         beside.display(),
         case.display()

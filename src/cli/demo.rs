@@ -15,6 +15,7 @@ use super::export::write_page;
 use super::term::Term;
 use super::{export, interrupt, link, new, scan, seed};
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::facet::{escape_terminal, show_percent};
 use crate::finding::Findings;
 use crate::lab::{Expected, Layout, Plan, Street, TruthRow};
 use crate::net::stop_switch;
@@ -73,7 +74,7 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
     show(&findings, start, term);
 
     term.step("6. Against what is true of the street");
-    let wrong = judge(&findings, &street.truth(), term);
+    let wrong = judge(&findings, &street.truth(), &street.plan().first, term);
     street.down();
     term.say(format!(
         "\ncase    {}\nreport  {}\ntook    {:.0} s",
@@ -81,7 +82,15 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
         report.display(),
         clock.elapsed().saturating_sub(started).as_secs_f64()
     ));
-    term.say(format!("next    hostkin why {} ADDRESS", case.display()));
+    // The last one of the cluster has the most to explain.
+    let doubtful = findings.clusters.iter().find(|cluster| cluster.seeded).and_then(|cluster| cluster.members.last());
+    let program = std::env::current_exe().unwrap_or_else(|_| "hostkin".into());
+    term.say(format!(
+        "next    {} why {} {}",
+        typed(&program),
+        typed(&case),
+        doubtful.map_or(start, |member| member.address)
+    ));
     Ok(if wrong == 0 { Exit::Done } else { Exit::Fault })
 }
 
@@ -96,6 +105,13 @@ fn folder(wanted: &Path) -> Result<PathBuf, Stop> {
     }
     fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
     Ok(folder)
+}
+
+/// A path as it can be typed into a shell.
+fn typed(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = path.chars().all(|c| c.is_alphanumeric() || "/._-+@".contains(c));
+    if plain { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// The scope of the demo: the street's networks, for one day.
@@ -163,16 +179,16 @@ fn show(findings: &Findings, start: IpAddr, term: &Term) {
         let mark = if member.address == start { "seed" } else { "" };
         let first = member.reasons.first().map_or("", String::as_str);
         term.say(format!(
-            "   {:<15} {:>6.1} %  {mark:<4}  {}",
+            "   {:<15} {:>8}  {mark:<4}  {}",
             member.address,
-            member.score * 100.0,
-            crate::facet::escape_terminal(first)
+            show_percent(member.score),
+            escape_terminal(first)
         ));
     }
 }
 
 /// Compares with the truth. Returns how many verdicts are wrong.
-fn judge(findings: &Findings, truth: &[TruthRow], term: &Term) -> usize {
+fn judge(findings: &Findings, truth: &[TruthRow], provider: &str, term: &Term) -> usize {
     let inside: BTreeMap<IpAddr, f64> = findings
         .clusters
         .iter()
@@ -198,11 +214,25 @@ fn judge(findings: &Findings, truth: &[TruthRow], term: &Term) -> usize {
     for address in inside.keys().filter(|address| !known.contains_key(address)) {
         wrong.push(format!("wrongly in: {address} (nobody lives there)"));
     }
-    let strangers = truth.iter().filter(|row| row.expected == Expected::NotInCluster).count();
+    let strangers = truth.iter().filter(|row| row.provider.as_deref() != Some(provider)).count();
+    let mut hidden: BTreeMap<&str, usize> = BTreeMap::new();
+    let own = truth.iter().filter(|row| row.provider.as_deref() == Some(provider));
+    for row in own.filter(|row| row.expected != Expected::InCluster) {
+        *hidden.entry(row.role.as_str()).or_default() += 1;
+    }
     term.say(format!(
         "   {found} of {wanted} hosts of the provider found; {} of {strangers} others in the cluster",
         wrong.iter().filter(|text| text.starts_with("wrongly")).count()
     ));
+    if !hidden.is_empty() {
+        let words: Vec<String> =
+            hidden.iter().map(|(role, count)| format!("{count} {}", role.replace('-', " "))).collect();
+        term.say(format!(
+            "   {} more hosts of the provider are out of reach, as they show too little: {}",
+            hidden.values().sum::<usize>(),
+            words.join(", ")
+        ));
+    }
     for text in &wrong {
         term.say(format!("   {text}"));
     }

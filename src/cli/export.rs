@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use serde_json::json;
 
 use super::VERSION;
-use super::args::{Export, Format, What};
+use super::args::{Export, Form, Format, What};
 use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
 use super::find::write;
@@ -15,23 +15,60 @@ use super::term::Output;
 use crate::facet::{FacetKind, show_bytes};
 use crate::finding::Findings;
 use crate::report::{self, CaseFacts, HostSight, Rows, RunFacts, Sights};
-use crate::store::{Case, ObservationFilter, StoreError, StoredObservation};
+use crate::store::{Case, ObservationFilter, RunKind, StoreError, StoredObservation};
 
 pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
     let case = Case::open_read_only(&args.case)?;
     let to = args.output.as_deref();
+    let form = form(args)?;
     match args.what {
-        What::Clusters => write(&report::clusters(&findings(&case)?, &sights(&case)?), args.form, to)?,
-        What::Ranking => write(&report::ranking(&findings(&case)?), args.form, to)?,
-        What::Facets => write(&facets(&case)?, args.form, to)?,
-        What::Observations => observations(&case, args)?,
-        What::Report => {
-            let mut out = Output::open(to)?;
-            out.write_all(page(&case)?.as_bytes())?;
-            out.finish()?;
+        What::Clusters => {
+            let (findings, sights) = (findings(&case)?, sights(&case)?);
+            let short = form.format() == Format::Table;
+            let rows = if short {
+                report::clusters_in_short(&findings, &sights)
+            } else {
+                report::clusters(&findings, &sights)
+            };
+            write(&rows, form, to)?;
         }
+        What::Ranking => write(&report::ranking(&findings(&case)?), form, to)?,
+        What::Facets => write(&facets(&case)?, form, to)?,
+        What::Observations => observations(&case, args, form)?,
+        What::Report => write_text(&page(&case)?, to)?,
+        What::Scope => write_text(&case.scope()?.text, to)?,
     }
     Ok(Exit::Done)
+}
+
+/// The form asked for, or that the file's name asks for. Text has none.
+fn form(args: &Export) -> Result<Form, Stop> {
+    let asked = args.form.format.is_some() || args.form.json;
+    match args.what {
+        What::Report if asked => {
+            Err(Stop::usage(anyhow!("the report is one HTML page; it takes neither --format nor --json")))
+        }
+        What::Scope if asked => {
+            Err(Stop::usage(anyhow!("the scope is written as it was read; it takes neither --format nor --json")))
+        }
+        _ if asked => Ok(args.form),
+        _ => {
+            let ending = args.output.as_deref().and_then(Path::extension).and_then(std::ffi::OsStr::to_str);
+            let format = match ending.map(str::to_ascii_lowercase).as_deref() {
+                Some("csv") => Some(Format::Csv),
+                Some("jsonl" | "ndjson" | "json") => Some(Format::Jsonl),
+                _ => None,
+            };
+            Ok(Form { format, ..args.form })
+        }
+    }
+}
+
+fn write_text(text: &str, to: Option<&Path>) -> Result<(), Stop> {
+    let mut out = Output::open(to)?;
+    out.write_all(text.as_bytes())?;
+    out.finish()?;
+    Ok(())
 }
 
 /// The last findings; an error that says how to get some where there are none.
@@ -76,10 +113,10 @@ fn facets(case: &Case) -> Result<Rows, Stop> {
 }
 
 /// One row per observation; as JSON lines the whole object, else its plain columns.
-fn observations(case: &Case, args: &Export) -> Result<(), Stop> {
+fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
     // With captures, so that the count of connections is that of the row.
     let filter = ObservationFilter::default();
-    if args.form.format() == Format::Jsonl {
+    if form.format() == Format::Jsonl {
         let mut out = Output::open(args.output.as_deref())?;
         case.observations::<Stop>(&filter, |one| Ok(report::write_json_line(&mut out, &object(&one))?))?;
         out.finish()?;
@@ -104,7 +141,7 @@ fn observations(case: &Case, args: &Export) -> Result<(), Stop> {
         ]);
         Ok(())
     })?;
-    write(&rows, args.form, args.output.as_deref())
+    write(&rows, form, args.output.as_deref())
 }
 
 /// A stored observation as the object of DESIGN 4.3.
@@ -145,7 +182,7 @@ pub(super) fn page(case: &Case) -> Result<String, Stop> {
         state: run.state.as_str().to_owned(),
         started: time(run.started_at),
         ended: run.ended_at.map(time).unwrap_or_default(),
-        hosts: run.counters.hosts,
+        hosts: if run.kind == RunKind::Import { run.hosts } else { run.counters.hosts },
         hosts_total: run.hosts,
         connections: run.counters.connections,
         seed: run.seed.to_string(),
@@ -172,8 +209,5 @@ pub(super) fn page(case: &Case) -> Result<String, Stop> {
 
 /// Writes the report to a file, for `demo`.
 pub(super) fn write_page(case: &Case, to: &Path) -> Result<(), Stop> {
-    let mut out = Output::open(Some(to))?;
-    out.write_all(page(case)?.as_bytes())?;
-    out.finish()?;
-    Ok(())
+    write_text(&page(case)?, Some(to))
 }

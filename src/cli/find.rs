@@ -4,18 +4,21 @@ use serde_json::{Value, json};
 
 use super::args::{Find, Form, Format};
 use super::exit::{Exit, Stop};
-use super::term::{Output, width};
+use super::term::{Output, Term, counted, seconds, width};
 use crate::facet::show_bytes;
 use crate::report::Rows;
 use crate::store::{Case, StoreError};
 
-pub(super) fn run(args: &Find) -> Result<Exit, Stop> {
+pub(super) fn run(args: &Find, term: &Term) -> Result<Exit, Stop> {
     let case = Case::open_read_only(&args.case)?;
+    let people = args.form.format() == Format::Table;
     let mut rows = Rows::new(&["ip", "asn", "prefix", "first_seen", "last_seen", "matched"]);
     let found = case.find::<StoreError>(&args.query, |host| {
         let matched: Vec<String> =
             host.matched.iter().map(|(port, kind, value)| format!("{port} {kind}={}", show_bytes(value))).collect();
-        let time = |at: Option<crate::clock::Timestamp>| at.map_or(Value::Null, |at| json!(at.to_string()));
+        let time = |at: Option<crate::clock::Timestamp>| {
+            at.map_or(Value::Null, |at| json!(if people { seconds(at) } else { at.to_string() }))
+        };
         rows.push(vec![
             json!(host.address.to_string()),
             json!(host.asn),
@@ -30,7 +33,13 @@ pub(super) fn run(args: &Find) -> Result<Exit, Stop> {
         Err(error @ StoreError::Query(_)) => return Err(Stop::usage(error)),
         other => other?,
     }
-    write(&rows, args.form, None)?;
+    if !rows.rows.is_empty() || !people {
+        write(&rows, args.form, None)?;
+    }
+    term.say(match rows.rows.len() {
+        0 => "no host fits; `=` asks for the whole value, `~` for a part of it (`http.title~login`)".to_owned(),
+        count => counted(u64::try_from(count).unwrap_or(u64::MAX), "host"),
+    });
     Ok(Exit::Done)
 }
 
@@ -38,7 +47,7 @@ pub(super) fn run(args: &Find) -> Result<Exit, Stop> {
 pub(super) fn write(rows: &Rows, form: Form, to: Option<&std::path::Path>) -> Result<(), Stop> {
     let mut out = Output::open(to)?;
     match form.format() {
-        Format::Table => rows.write_table(&mut out, width())?,
+        Format::Table => rows.write_table(&mut out, Some(width()))?,
         Format::Csv => rows.write_csv(&mut out)?,
         Format::Jsonl => rows.write_jsonl(&mut out)?,
     }

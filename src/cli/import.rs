@@ -9,10 +9,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::args::Import;
 use super::exit::{Exit, Stop};
-use super::term::Term;
+use super::term::{Term, counted};
 use super::{VERSION, actor};
 use crate::clock::{Clock, SystemClock};
-use crate::facet::flat::{FlatError, FlatHosts};
+use crate::facet::flat::{FlatError, FlatHosts, KEYS};
 use crate::store::{Case, ImportSpec, StoreError};
 
 /// Remarks shown one by one; the rest are counted.
@@ -22,7 +22,7 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
     let Import::Hosts { case: path, files } = import;
     let mut case = Case::open(path)?;
     let clock = SystemClock::new();
-    let mut exit = Exit::Done;
+    let (mut lost, mut empty) = (false, false);
     for file in files {
         let source = file.display().to_string();
         let input: Box<dyn BufRead> = if file.as_os_str() == "-" {
@@ -39,30 +39,46 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
             at: clock.now(),
             version: VERSION.to_owned(),
         };
-        let hosts = FlatHosts::new(input).filter_map(|line| match line {
-            Ok(host) => {
-                host.notes.iter().for_each(|note| remarks.add(host.line, note));
-                Some(Ok(host.facts))
-            }
-            Err(error @ FlatError::Io { .. }) => Some(Err(Broken::File(error))),
-            Err(error) => {
-                remarks.lost += 1;
-                remarks.add(0, &error.to_string());
-                None
-            }
-        });
-        let counts = case.import_hosts(&spec, hosts).with_context(|| format!("nothing of {source} was taken in"))?;
+        let mut hosts = FlatHosts::new(input)
+            .filter_map(|line| match line {
+                Ok(host) => {
+                    host.notes.iter().for_each(|note| remarks.add(host.line, note));
+                    Some(Ok(host.facts))
+                }
+                Err(error @ FlatError::Io { .. }) => Some(Err(Broken::File(error))),
+                Err(error) => {
+                    remarks.lost += 1;
+                    remarks.add(0, &error.to_string());
+                    None
+                }
+            })
+            .peekable();
+        // A file without any host leaves no run behind.
+        let counts = match hosts.peek() {
+            Some(_) => Some(
+                case.import_hosts(&spec, &mut hosts).with_context(|| format!("nothing of {source} was taken in"))?,
+            ),
+            None => None,
+        };
+        drop(hosts);
         remarks.tell(&source, term);
-        term.say(format!(
-            "run {}: {} hosts from {source}, {} of them new, {} facets",
-            counts.run, counts.hosts, counts.new_hosts, counts.facets
-        ));
-        if remarks.lost > 0 {
-            exit = Exit::Part;
+        empty |= counts.is_none();
+        lost |= remarks.lost > 0;
+        match counts {
+            Some(counts) => term.say(format!(
+                "run {}: {} from {source}, {} of them new, {}",
+                counts.run,
+                counted(counts.hosts, "host"),
+                counts.new_hosts,
+                counted(counts.facets, "facet")
+            )),
+            None => term.warn(format!(
+                "{source} gave no host, so that nothing was taken in; `hostkin import hosts --help` shows the form"
+            )),
         }
     }
     case.build_postings()?;
-    Ok(exit)
+    Ok(if lost || empty { Exit::Part } else { Exit::Done })
 }
 
 /// SHA-256 of a file; standard input passes only once and stays without.
@@ -99,11 +115,13 @@ enum Broken {
 struct Remarks {
     first: Vec<String>,
     count: usize,
-    lost: usize,
+    lost: u64,
+    unknown_key: bool,
 }
 
 impl Remarks {
     fn add(&mut self, line: u64, text: &str) {
+        self.unknown_key |= text.starts_with("unknown key");
         self.count += 1;
         if self.first.len() < MOST_REMARKS {
             let place = if line == 0 { String::new() } else { format!("line {line}: ") };
@@ -115,11 +133,14 @@ impl Remarks {
         for text in &self.first {
             term.warn(format!("{source}: {text}"));
         }
+        if self.unknown_key {
+            term.warn(format!("{source}: known keys are {}", KEYS.join(" ")));
+        }
         if self.count > self.first.len() {
             term.warn(format!("{source}: {} remarks in all", self.count));
         }
         if self.lost > 0 {
-            term.warn(format!("{source}: {} lines gave no host", self.lost));
+            term.warn(format!("{source}: {} gave no host", counted(self.lost, "line")));
         }
     }
 }

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::args::Info;
 use super::exit::{Exit, Stop};
 use super::seed::shown;
-use super::term::Output;
+use super::term::{Output, counted, seconds};
 use crate::facet::escape_terminal;
 use crate::report::write_json_line;
-use crate::store::{Case, CaseInfo, Run};
+use crate::store::{Case, CaseInfo, Run, RunKind};
 
 /// Records shown at the end.
 const LAST: usize = 5;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Info) -> Result<Exit, Stop> {
             let _ = writeln!(
                 text,
                 "  {}  {}  {}  {}",
-                record.at,
+                seconds(record.at),
                 escape_terminal(&record.actor),
                 escape_terminal(&record.action),
                 escape_terminal(&record.subject)
@@ -48,7 +48,7 @@ fn words(info: &CaseInfo) -> String {
         let _ = writeln!(out, "{name:<14}{}", escape_terminal(&text));
     };
     line("scope", format!("\"{}\"", info.scope.title));
-    line("opened", info.created_at.map_or(String::new(), |at| at.to_string()));
+    line("opened", info.created_at.map_or(String::new(), seconds));
     line("file", format!("{:.1} MB, schema {}", info.file_bytes as f64 / 1e6, info.schema));
     line("hosts", info.hosts.to_string());
     line("observations", info.observations.to_string());
@@ -62,7 +62,7 @@ fn words(info: &CaseInfo) -> String {
             info.stored_capture_bytes as f64 / 1e6
         ),
     );
-    line("linked", info.linked_at.map_or("never; run `hostkin link`".to_owned(), |at| at.to_string()));
+    line("linked", info.linked_at.map_or("never; run `hostkin link`".to_owned(), seconds));
     for seed in &info.seeds {
         line("seed", format!("{} of \"{}\": {}", shown(&seed.subject), seed.provider, seed.why));
     }
@@ -77,15 +77,17 @@ fn words(info: &CaseInfo) -> String {
         let more = if run.can_be_continued() { "; `hostkin scan` with the same options goes on" } else { "" };
         line(
             &format!("run {}", run.id),
-            format!(
-                "{} {} since {}: {} of {} hosts, {} connections{more}",
-                run.kind.as_str(),
-                run.state.as_str(),
-                run.started_at,
-                run.counters.hosts,
-                run.hosts,
-                run.counters.connections
-            ),
+            match run.kind {
+                RunKind::Import => format!("import on {}: {}", seconds(run.started_at), counted(run.hosts, "host")),
+                RunKind::Scan => format!(
+                    "scan {} since {}: {} of {} hosts, {} connections{more}",
+                    run.state.as_str(),
+                    seconds(run.started_at),
+                    run.counters.hosts,
+                    run.hosts,
+                    run.counters.connections
+                ),
+            },
         );
     }
     out
@@ -95,7 +97,7 @@ fn object(info: &CaseInfo) -> Value {
     let run = |run: &Run| {
         json!({
             "id": run.id, "kind": run.kind.as_str(), "state": run.state.as_str(), "hosts_total": run.hosts,
-            "hosts_done": run.counters.hosts, "connections": run.counters.connections, "seed": run.seed,
+            "hosts_done": if run.kind == RunKind::Import { run.hosts } else { run.counters.hosts }, "connections": run.counters.connections, "seed": run.seed,
             "can_be_continued": run.can_be_continued(), "started_at": run.started_at.to_string(),
             "ended_at": run.ended_at.map(|at| at.to_string()), "plan": run.plan, "version": run.version,
         })

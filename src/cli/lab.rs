@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{Lab, LabArgs};
+use anyhow::anyhow;
+
+use super::args::{Lab, LabArgs, LabDown};
 use super::exit::{Exit, Stop};
 use super::term::{Output, Term};
 use crate::lab::{self, Ended, Layout, Plan};
@@ -15,11 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn run(verb: &Lab, term: &Term) -> Result<Exit, Stop> {
     match verb {
         Lab::Up(args) => up(args, term),
-        Lab::Down(args) => {
-            let was_up = lab::request_stop(&state(args), PATIENCE)?;
-            term.say(if was_up { "the street is down" } else { "no street was up" });
-            Ok(Exit::Done)
-        }
+        Lab::Down(args) => down(args, term),
         Lab::Truth(args) => {
             let mut out = Output::open(None)?;
             out.write_all(plan(args)?.truth_jsonl().as_bytes())?;
@@ -29,10 +27,25 @@ pub(super) fn run(verb: &Lab, term: &Term) -> Result<Exit, Stop> {
     }
 }
 
+fn down(args: &LabDown, term: &Term) -> Result<Exit, Stop> {
+    let folder = state(args.state.as_ref());
+    let Some(running) = lab::read_state(&folder)? else {
+        term.say("no street was up");
+        return Ok(Exit::Done);
+    };
+    let street = format!("the street of seed {} in {}", running.seed, running.block);
+    if args.seed.is_some_and(|seed| seed != running.seed) || args.block.is_some_and(|block| block != running.block) {
+        return Err(Stop::usage(anyhow!("{street} is up, not the one named; it was left up")));
+    }
+    lab::request_stop(&folder, PATIENCE)?;
+    term.say(format!("{street} is down"));
+    Ok(Exit::Done)
+}
+
 fn up(args: &LabArgs, term: &Term) -> Result<Exit, Stop> {
     let plan = plan(args)?;
     let ports = plan.layout.ports;
-    let ended = lab::run_until_stopped(&state(args), plan, |street| {
+    let ended = lab::run_until_stopped(&state(args.state.as_ref()), plan, |street| {
         let plan = street.plan();
         term.say(format!(
             "{} hosts are up in {} (tls {}, http {}, ssh {}); Ctrl-C or `hostkin lab down` ends them",
@@ -54,8 +67,8 @@ fn plan(args: &LabArgs) -> Result<Plan, Stop> {
 }
 
 /// Where a running street leaves word: one place for each account.
-fn state(args: &LabArgs) -> PathBuf {
-    args.state.clone().unwrap_or_else(|| {
+fn state(given: Option<&PathBuf>) -> PathBuf {
+    given.cloned().unwrap_or_else(|| {
         let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         base.join(format!("hostkin-lab-{}", std::env::var("USER").unwrap_or_else(|_| "user".to_owned())))
     })

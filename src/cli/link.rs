@@ -1,19 +1,25 @@
 //! `link`: weighs shared habits against the background.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use super::actor;
 use super::args::CaseOnly;
 use super::exit::{Exit, Stop};
 use super::term::Term;
 use crate::clock::{Clock, SystemClock};
 use crate::facet::Labels;
-use crate::finding::{Findings, Seed};
+use crate::finding::{Findings, Seed, Subject};
 use crate::link::{self, Builder, Population, Weights};
 use crate::store::{Case, StoreError};
+
+/// Seeds named in a message.
+const MOST_NAMED: usize = 5;
 
 pub(super) fn run(args: &CaseOnly, term: &Term) -> Result<Exit, Stop> {
     let mut case = Case::open(&args.case)?;
     let findings = link(&mut case)?;
-    tell(&findings, &args.case, term);
+    tell(&findings, &case, term)?;
     Ok(Exit::Done)
 }
 
@@ -36,7 +42,7 @@ pub(super) fn population(case: &Case, seeds: &[Seed]) -> Result<Population, Stop
     Ok(builder.finish())
 }
 
-fn tell(findings: &Findings, case: &std::path::Path, term: &Term) {
+fn tell(findings: &Findings, case: &Case, term: &Term) -> Result<(), Stop> {
     let seeded = findings.clusters.iter().filter(|cluster| cluster.seeded);
     for cluster in seeded {
         term.step(format!(
@@ -51,11 +57,32 @@ fn tell(findings: &Findings, case: &std::path::Path, term: &Term) {
     if blind > 0 {
         term.say(format!("{blind} further groups of like hosts, without a seed: hypotheses"));
     }
-    if findings.ranking.is_empty() {
-        term.warn("no provider has a seed among these hosts; record one with `hostkin seed`, and scan it too");
+    let path = case.path().display();
+    let hosts: Vec<IpAddr> = case
+        .seeds()?
+        .iter()
+        .filter_map(|seed| match seed.subject {
+            Subject::Host(ip) => Some(ip),
+            Subject::Facet(..) => None,
+        })
+        .collect();
+    let heard: BTreeSet<IpAddr> = findings.ranking.iter().map(|one| one.address).collect();
+    let unheard: Vec<String> =
+        hosts.iter().filter(|ip| !heard.contains(ip)).take(MOST_NAMED).map(ToString::to_string).collect();
+    if case.seeds()?.is_empty() {
+        term.warn(format!(
+            "this case has no seed; record a confirmed host with `hostkin seed {path} ADDRESS --why TEXT`"
+        ));
+    } else if findings.ranking.is_empty() && !unheard.is_empty() {
+        term.warn(format!(
+            "{} was not heard yet, so that no host can be compared with it; run `hostkin scan {path}`",
+            unheard.join(", ")
+        ));
+    } else if findings.ranking.is_empty() {
+        term.warn("no host of this case shows what the seeds show");
     }
-    let case = case.display();
     term.say(format!(
-        "next: hostkin export {case} clusters, hostkin why {case} ADDRESS, hostkin export {case} report -o report.html"
+        "next: hostkin export {path} clusters, hostkin why {path} ADDRESS, hostkin export {path} report -o report.html"
     ));
+    Ok(())
 }

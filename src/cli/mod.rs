@@ -52,8 +52,8 @@ pub fn run(args: Args) -> Exit {
         Verb::Reread(only) => reread::run(&only, &term),
         Verb::Link(only) => link::run(&only, &term),
         Verb::Why(why) => why::run(&why),
-        Verb::Find(find) => find::run(&find),
-        Verb::Diff(diff) => diff::run(&diff),
+        Verb::Find(find) => find::run(&find, &term),
+        Verb::Diff(diff) => diff::run(&diff, &term),
         Verb::Export(export) => export::run(&export),
         Verb::Generate(generate) => generate::run(&generate),
     };

@@ -12,16 +12,17 @@ use super::args::{Keys, ProofArg, Scan, Switch};
 use super::case::scope_in_force;
 use super::exit::{Exit, Stop};
 use super::scope::span;
-use super::term::{Output, Term, width};
+use super::term::{Output, Term, seconds, width};
 use crate::clock::{Clock, SystemClock};
+use crate::discover::{Connect, Discovery as _};
 use crate::net::{Rates, network_of};
 use crate::observation::Speech;
 use crate::probe::{Costs, Proof, Settings, SshKeys, Want};
 use crate::report::Rows;
 use crate::scope::address::step;
 use crate::scope::{Narrowing, Scope};
-use crate::store::Case;
-use crate::target::{Shard, TargetLine, Targets, parse_line, read_lines};
+use crate::store::{Case, State};
+use crate::target::{Order, Shard, TargetLine, Targets, parse_line, read_lines};
 
 /// Most networks listed by `plan`.
 const MOST_NETWORKS: usize = 256;
@@ -157,11 +158,45 @@ pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
         term.warn(note);
     }
     let mut out = Output::open(None)?;
-    writeln!(out, "{}", summary(&plan, &clock))?;
-    networks(&plan).write_table(&mut out, width())?;
+    write!(out, "{}", summary(&plan, &clock))?;
+    if let Some(line) = earlier(&case, args, &plan)? {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out)?;
+    networks(&plan).write_table(&mut out, Some(width()))?;
     out.finish()?;
     term.say("nothing was sent");
     Ok(Exit::Done)
+}
+
+/// The run that a scan of this plan would go on with, or the last one that did all of it.
+fn earlier(case: &Case, args: &Scan, plan: &ScanPlan) -> Result<Option<String>, Stop> {
+    let digest = plan.digest(Connect.id());
+    let unfinished = if args.new { None } else { case.unfinished_run(&digest)? };
+    if let Some(state) = unfinished {
+        let hosts = Order::new(state.seed, plan.targets.hosts(), plan.shard).len();
+        let left = hosts.saturating_sub(state.position.low.saturating_add(state.position.done_above()));
+        return Ok(Some(format!(
+            "unfinished       run {} is of this plan: {left} of {hosts} hosts are left, and `hostkin scan` goes on with it",
+            state.id
+        )));
+    }
+    let runs = case.runs()?;
+    let done = runs.iter().rfind(|run| run.plan_sha256 == digest && run.state == State::Done);
+    Ok(done.map(|run| {
+        let ended = run.ended_at.map_or(String::new(), |at| format!(" on {}", seconds(at)));
+        format!("done before      run {} of this plan ended{ended}; `hostkin scan` asks everybody again", run.id)
+    }))
+}
+
+/// Bytes as people say them.
+fn bytes(count: u128) -> String {
+    match count {
+        0..10_000 => format!("{count} B"),
+        10_000..10_000_000 => format!("{} kB", count / 1_000),
+        10_000_000..10_000_000_000 => format!("{} MB", count / 1_000_000),
+        _ => format!("{} GB", count / 1_000_000_000),
+    }
 }
 
 /// Connections, bytes and time of the whole scan.
@@ -174,30 +209,33 @@ fn summary(plan: &ScanPlan, clock: &dyn Clock) -> String {
     };
     let (dead, usual, most) = (count(|costs| costs.dead), count(|costs| costs.usual), count(|costs| costs.most));
     let time = |count: u128| match plan.rates.run {
-        None => "as fast as it goes".to_owned(),
+        None => String::new(),
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        Some(rate) => format!("at least {}", span(count as f64 / rate)),
+        Some(rate) => format!(", at least {}", span(count as f64 / rate)),
     };
     // Measured on the wire for JARM and a session: about 430 bytes up and up to 4,500 down for each connection.
     format!(
-        "hosts            {} (shard {})\nservices         {}\nif all are dead  {dead} connections, {}\nif all answer    some {usual} connections, {}; about {} MB up, up to {} MB down\nat most          {most} connections, {}\nscope            \"{}\", valid until {} (now {})\n",
+        "hosts            {} (shard {})\nservices         {}\nif all are dead  {dead} connections{}\nif all answer    some {usual} connections{}; about {} up, up to {} down\nat most          {most} connections{}\nscope            \"{}\", valid until {} (now {})\n",
         u128::from(plan.targets.hosts()) / share,
         plan.shard,
         plan.targets.services(),
         time(dead),
         time(usual),
-        usual * 430 / 1_000_000,
-        usual * 4_500 / 1_000_000,
+        bytes(usual * 430),
+        bytes(usual * 4_500),
         time(most),
         plan.scope.title(),
         plan.scope.valid_until(),
-        clock.now(),
+        seconds(clock.now()),
     )
 }
 
 /// Per /24 and /48: addresses, services and connections.
 fn networks(plan: &ScanPlan) -> Rows {
-    let mut rows = Rows::new(&["network", "hosts", "connections if dead", "if all answer", "at most", "at least"]);
+    let columns = ["network", "hosts", "connections if dead", "if all answer", "at most", "at least"];
+    // Without a limit to a network there is no least time to tell.
+    let shown = columns.len() - usize::from(plan.rates.network.is_none());
+    let mut rows = Rows::new(columns.get(..shown).unwrap_or(&columns));
     let mut listed: Vec<(IpAddr, [u128; 4])> = Vec::new();
     let mut left = 0u64;
     for (range, services) in plan.targets.stretches() {
@@ -228,18 +266,22 @@ fn networks(plan: &ScanPlan) -> Rows {
         let prefix = if network.is_ipv4() { 24 } else { 48 };
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
         let time = plan.rates.network.map_or("-".to_owned(), |rate| span(dead as f64 / rate));
-        rows.push(vec![
+        let mut row = vec![
             json!(format!("{network}/{prefix}")),
             json!(hosts.to_string()),
             json!(dead.to_string()),
             json!(usual.to_string()),
             json!(most.to_string()),
             json!(time),
-        ]);
+        ];
+        row.truncate(shown);
+        rows.push(row);
     }
     if left > 0 {
         let rest = format!("further networks are not listed (more than {MOST_NETWORKS})");
-        rows.push(vec![json!(rest), Value::Null, Value::Null, Value::Null, Value::Null, Value::Null]);
+        let mut row = vec![json!(rest)];
+        row.resize(shown, Value::Null);
+        rows.push(row);
     }
     rows
 }

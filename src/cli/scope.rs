@@ -66,26 +66,32 @@ fn words(explained: &Explanation) -> String {
     if let Some((network, most)) = &explained.most_per_network {
         line("one network", &format!("gets at most {most} connections ({network})"));
     }
-    match &explained.most_per_asn {
-        Some((asn, most)) => line("one AS", &format!("gets at most {most} connections (AS{asn})")),
-        None => line(
-            "one AS",
-            &format!("origins are not known here; all {} connections may go to one AS", explained.total.connections),
-        ),
+    if let Some((asn, most)) = &explained.most_per_asn {
+        line("one AS", &format!("gets at most {most} connections (AS{asn})"));
     }
     let limit = |rate: Option<f64>| rate.map_or("unlimited".to_owned(), |rate| format!("{rate}"));
     let limits = &explained.limits;
-    line(
-        "limits",
-        &format!(
-            "per second: {} in the run, {} to a network, {} to a host, {} to an AS; {} connections to a host in all",
-            limit(limits.connections_per_second),
-            limit(limits.per_network_per_second),
-            limit(limits.per_host_per_second),
-            limit(limits.per_asn_per_second),
-            limits.per_host_connections.map_or("unlimited".to_owned(), |most| most.to_string())
-        ),
-    );
+    let all = [
+        limits.connections_per_second,
+        limits.per_network_per_second,
+        limits.per_host_per_second,
+        limits.per_asn_per_second,
+    ];
+    if all.iter().all(Option::is_none) && limits.per_host_connections.is_none() {
+        line("limits", "none");
+    } else {
+        line(
+            "limits",
+            &format!(
+                "per second: {} in the run, {} to a network, {} to a host, {} to an AS; {} connections to a host in all",
+                limit(limits.connections_per_second),
+                limit(limits.per_network_per_second),
+                limit(limits.per_host_per_second),
+                limit(limits.per_asn_per_second),
+                limits.per_host_connections.map_or("unlimited".to_owned(), |most| most.to_string())
+            ),
+        );
+    }
     let time = match (explained.time.seconds, explained.time.bound_by) {
         (Some(seconds), Some(by)) => format!("{} for a full capture of everything, bound by {by}", span(seconds)),
         (Some(seconds), None) => format!("{} for a full capture of everything", span(seconds)),
@@ -95,9 +101,13 @@ fn words(explained: &Explanation) -> String {
     for trouble in &explained.troubles {
         line("trouble", trouble);
     }
-    if explained.total.addresses == 0 {
-        line("verdict", "nothing may be asked: every address is excluded or none is granted");
-    }
+    let verdict = match &explained.not_in_force {
+        _ if explained.total.addresses == 0 => "nothing may be asked: every address is excluded or none is granted",
+        Some(why) => why,
+        None if !explained.troubles.is_empty() => "nothing may be asked until the trouble above is mended",
+        None => "complete and in force: a case can be opened under it and scanned",
+    };
+    line("verdict", verdict);
     out
 }
 

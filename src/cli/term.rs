@@ -73,14 +73,28 @@ fn line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Width of the terminal that standard output is, if it is one.
+/// A moment to the second, as people read it.
 #[must_use]
-pub(super) fn width() -> Option<u16> {
-    if io::stdout().is_terminal() {
-        std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).or(Some(140))
-    } else {
-        Some(160)
-    }
+pub(super) fn seconds(at: crate::clock::Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+/// A number of things: `1 host`, `2 hosts`.
+#[must_use]
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// Narrowest table worth wrapping to.
+const NARROWEST: u16 = 60;
+
+/// Width for tables: `COLUMNS` where it is set, else that of the terminal, else one that a page takes.
+#[must_use]
+pub(super) fn width() -> u16 {
+    let set = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let terminal =
+        || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|width| *width > 0);
+    set.or_else(terminal).unwrap_or(160).max(NARROWEST)
 }
 
 /// Where data goes: standard output, or a file that appears whole or not at all.

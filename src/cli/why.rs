@@ -2,28 +2,39 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use anyhow::anyhow;
 
 use super::args::Why;
+use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
 use super::link::population;
-use super::term::Output;
-use crate::facet::{Labels, escape_terminal};
+use super::term::{Output, width};
+use crate::facet::{Labels, escape_terminal, show_percent};
 use crate::finding::{Seed, Subject};
 use crate::link::{self, Against, Explanation, Weights};
+use crate::observation::Speech;
+use crate::probe::Want;
 use crate::report;
-use crate::store::Case;
+use crate::scope::{Narrowing, Scope};
+use crate::store::{AskedState, Case, Run, RunKind};
+use crate::target::{Order, Shard, Targets};
 
 pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
     let case = Case::open_read_only(&args.case)?;
     let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
     let population = population(&case, &seeds)?;
+    if args.other == Some(args.ip) {
+        return Err(Stop::usage(anyhow!(
+            "{} is named twice; name two hosts, or one to compare it with the seeds",
+            args.ip
+        )));
+    }
     for address in std::iter::once(args.ip).chain(args.other) {
         if !population.contains(address) {
-            return Err(Stop::usage(anyhow!(
-                "nothing was ever heard from {address} in this case; `hostkin plan` says whether a scan would ask it"
-            )));
+            return Err(Stop::usage(anyhow!("{}", unheard(&case, address)?)));
         }
     }
     let against: Vec<Against> = match args.other {
@@ -51,8 +62,9 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
     }
     if explained == 0 {
         return Err(anyhow!(
-            "no seed of this case was observed, so there is nothing to compare {} with; scan the seed first",
-            args.ip
+            "no seed of this case was heard yet, so there is nothing to compare {} with; run `hostkin scan {}`",
+            args.ip,
+            args.case.display()
         )
         .into());
     }
@@ -72,10 +84,60 @@ fn providers(seeds: &[Seed], ip: std::net::IpAddr) -> Vec<String> {
     own.map_or(names, |own| vec![own])
 }
 
+/// Why nothing is known of an address: out of the scope, asked and not answering, or not asked.
+fn unheard(case: &Case, address: IpAddr) -> Result<String, Stop> {
+    let kept = scope_as_kept(case)?;
+    if !kept.reach().iter().any(|reach| reach.addresses.contains(address)) {
+        let why = kept.why_not(SocketAddr::new(address, 0), None);
+        return Ok(format!("nothing was ever heard from {address}, and no scan of this case asks it: {why}"));
+    }
+    let mut scopes = vec![kept];
+    // With its opt-out files, where it is still there.
+    scopes.extend(Scope::read(scopes.first().map_or(Path::new(""), Scope::path)).ok());
+    for run in case.runs()?.iter().rev().filter(|run| run.kind == RunKind::Scan) {
+        if let Some(told) = scopes.iter().find_map(|scope| asked(case, run, scope, address).ok().flatten()) {
+            return Ok(format!("nothing was ever heard from {address}: run {} asked it, and {told}", run.id));
+        }
+    }
+    Ok(format!("nothing was ever heard from {address} in this case; `hostkin plan` says whether a scan would ask it"))
+}
+
+/// What became of the services of an address in a run; `None` when it did not ask, or its plan cannot be told again.
+fn asked(case: &Case, run: &Run, scope: &Scope, address: IpAddr) -> Result<Option<String>, Stop> {
+    let words = run.plan.get("want").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let want: Want = words.filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(",").parse()?;
+    let speeches = Speech::ALL.into_iter().filter(|speech| want.speech(*speech)).collect();
+    let scope = scope.narrow(&Narrowing { speeches: Some(speeches), ..Narrowing::default() })?.scope;
+    let targets = Targets::from_scope(&scope)?;
+    if run.plan.get("targets_sha256").and_then(serde_json::Value::as_str) != Some(targets.digest()) {
+        return Ok(None);
+    }
+    let order = Order::new(run.seed, targets.hosts(), Shard::new(run.shard.0, run.shard.1)?);
+    let index =
+        targets.position_of(address).and_then(|position| order.index_of(position).map(|index| (position, index)));
+    let Some((position, index)) = index else { return Ok(None) };
+    let services = targets.host(position).map_or(0, |host| host.services.len());
+    let mut bits = case.asked(run.id)?;
+    let (mut silent, mut refused) = (0, 0);
+    for ordinal in 0..u32::try_from(services).unwrap_or(0) {
+        match bits.state(index, ordinal)? {
+            AskedState::Silent => silent += 1,
+            AskedState::Refused => refused += 1,
+            AskedState::NotAsked | AskedState::Heard => {}
+        }
+    }
+    let told = [(refused, "refused"), (silent, "stayed silent")];
+    let told: Vec<String> = told
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} of its {services} services {word}"))
+        .collect();
+    Ok((!told.is_empty()).then(|| told.join(", ")))
+}
+
 /// The explanation for people: plain words first, then the table.
 fn words(one: &Explanation) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{} and {}", one.address, escape_terminal(&one.against));
     let _ = writeln!(out, "{}\n", escape_terminal(&one.summary));
     let mut list = |head: &str, items: &[String]| {
         for item in items {
@@ -87,19 +149,23 @@ fn words(one: &Explanation) -> String {
     if !one.not_observed.is_empty() {
         let _ = writeln!(out, "  not observed, so without weight: {}", escape_terminal(&one.not_observed.join(", ")));
     }
-    let _ = writeln!(out, "\n{}", report::evidence_table(&one.evidence));
+    let _ = writeln!(out, "\n{}", report::evidence_table(&one.evidence, Some(width())));
     let _ = writeln!(
         out,
-        "set of {} ({} confirmed), purity {:.2}; prior odds 10^{:.1}; all evidence 10^{:.1}, without its strongest group 10^{:.1}\nprobability {:.4} in the set, {:.4} by the confirmed hosts alone, {:.4} in the end\n",
+        "LR: how many times more often the set shows what this host shows than other hosts do (below 1 it speaks against); counted: after discounts for copies and known defaults.\n"
+    );
+    let _ = writeln!(
+        out,
+        "set of {} ({} confirmed), purity {:.2}; prior odds 10^{:.1}; all evidence 10^{:.1}, without its strongest group 10^{:.1}\nprobability {} in the set, {} by the confirmed hosts alone, {} in the end\n",
         one.set_size,
         one.confirmed,
         one.purity,
         one.log10_prior,
         one.log10_lr,
         one.log10_lr_without_strongest,
-        one.score_in_set,
-        one.score_by_seeds,
-        one.score
+        show_percent(one.score_in_set),
+        show_percent(one.score_by_seeds),
+        show_percent(one.score)
     );
     out
 }

@@ -15,6 +15,36 @@ use super::{FacetKind, Group, HostFacts};
 /// Longest line accepted, in bytes.
 pub const MAX_LINE: usize = 1 << 20;
 
+/// The keys a line may have.
+pub const KEYS: [&str; 26] = [
+    "ip",
+    "asn",
+    "prefix",
+    "ports",
+    "timeouts",
+    "all_ports",
+    "ssh_banner",
+    "hassh",
+    "ssh_key",
+    "ssh_port",
+    "server",
+    "hdr_order",
+    "jarm",
+    "cert",
+    "spki",
+    "subject",
+    "issuer",
+    "serial",
+    "validity_days",
+    "san",
+    "title",
+    "body",
+    "simhash",
+    "favicon",
+    "rdp_host",
+    "rdp_build",
+];
+
 /// One line, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlatHost {
@@ -31,7 +61,7 @@ pub struct FlatHost {
 #[non_exhaustive]
 pub enum FlatError {
     /// The file cannot be read on.
-    #[error("cannot read line {line}: {source}")]
+    #[error("cannot read line {line}")]
     Io {
         /// Line from 1.
         line: u64,
@@ -129,7 +159,7 @@ impl<R: BufRead> Iterator for FlatHosts<R> {
 /// Reads one line.
 fn parse_line(line: u64, text: &[u8]) -> Result<FlatHost, FlatError> {
     let object: Map<String, Json> =
-        serde_json::from_slice(text).map_err(|error| FlatError::NotAnObject { line, reason: error.to_string() })?;
+        serde_json::from_slice(text).map_err(|error| FlatError::NotAnObject { line, reason: reason(&error) })?;
     let address: IpAddr =
         object.get("ip").and_then(word).and_then(|ip| ip.parse().ok()).ok_or(FlatError::NoAddress { line })?;
     let mut host = Lines { facts: HostFacts::new(address), notes: Vec::new() };
@@ -143,6 +173,13 @@ fn parse_line(line: u64, text: &[u8]) -> Result<FlatHost, FlatError> {
     host.facts.timed_out.sort_unstable();
     host.facts.timed_out.dedup();
     Ok(FlatHost { line, facts: host.facts, notes: host.notes })
+}
+
+/// What the JSON reader said. Its own line is always 1, since each line is read alone: only the column is kept.
+fn reason(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let words = error.to_string();
+    words.strip_suffix(&place).map_or_else(|| words.clone(), |words| format!("{words}, column {}", error.column()))
 }
 
 /// One host while its keys are read.
@@ -298,6 +335,16 @@ mod tests {
 
     fn has(host: &FlatHost, kind: FacetKind, value: &str) -> bool {
         host.facts.facets.contains(&(kind, value.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn every_listed_key_is_known_and_a_broken_line_is_placed_once() {
+        for key in KEYS {
+            let host = one(&format!(r#"{{"ip":"192.0.2.1","{key}":"192.0.2.1"}}"#));
+            assert!(!host.notes.iter().any(|note| note.contains("unknown key")), "{key}: {:?}", host.notes);
+        }
+        let error = all("\n{\"ip\" 1}\n").remove(0).unwrap_err().to_string();
+        assert_eq!(error, "line 2 is not a JSON object: expected `:`, column 7");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct Label {
 #[non_exhaustive]
 pub enum LabelError {
     /// The file is not CSV with five columns.
-    #[error("cannot read label table `{table}`: {source}")]
+    #[error("cannot read label table `{table}`")]
     Csv {
         /// The table's name.
         table: String,

@@ -13,7 +13,7 @@ mod volatile;
 pub use host::HostFacts;
 pub use kind::{FacetKind, Group, Habit, Info, ParseKindError};
 pub use label::{Label, LabelError, Labels};
-pub use show::{escape_csv_cell, escape_html, escape_terminal, is_treacherous, show_bytes};
+pub use show::{escape_csv_cell, escape_html, escape_terminal, is_treacherous, show_bytes, show_cut, show_percent};
 pub use volatile::{VOLATILE_HEADERS, VOLATILE_HEADERS_VERSION, is_volatile_header};
 
 /// One fact read from an observation.

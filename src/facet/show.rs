@@ -15,6 +15,26 @@ pub fn show_bytes(bytes: &[u8]) -> String {
     out
 }
 
+/// A probability in per cent, never rounded up to certainty or down to none.
+#[must_use]
+pub fn show_percent(share: f64) -> String {
+    match share {
+        share if share > 0.999 => "> 99.9 %".to_owned(),
+        share if share < 0.001 => "< 0.1 %".to_owned(),
+        share => format!("{:.1} %", share * 100.0),
+    }
+}
+
+/// Text cut to so many characters, with a sign that there were more.
+#[must_use]
+pub fn show_cut(text: &str, most: usize) -> String {
+    let mut characters = text.char_indices();
+    match (characters.nth(most.saturating_sub(1)), characters.next()) {
+        (Some((at, _)), Some(_)) => text.get(..at).unwrap_or_default().to_owned() + "\u{2026}",
+        _ => text.to_owned(),
+    }
+}
+
 /// True for characters that move the cursor, hide, or reorder what is shown.
 #[must_use]
 pub fn is_treacherous(c: char) -> bool {
@@ -69,6 +89,18 @@ mod tests {
     #[test]
     fn bytes_that_are_not_utf8_keep_their_value() {
         assert_eq!(show_bytes(b"a\xffb\xc3\xa4"), "a\\xffb\u{e4}");
+    }
+
+    #[test]
+    fn certainty_is_never_claimed() {
+        assert_eq!([1.0, 0.999, 0.5, 0.0].map(show_percent), ["> 99.9 %", "99.9 %", "50.0 %", "< 0.1 %"]);
+    }
+
+    #[test]
+    fn what_was_cut_says_so() {
+        assert_eq!(show_cut("\u{e4}bcd", 4), "\u{e4}bcd");
+        assert_eq!(show_cut("\u{e4}bcde", 4), "\u{e4}bc\u{2026}");
+        assert_eq!(show_cut("", 4), "");
     }
 
     #[test]

@@ -3,12 +3,15 @@
 use super::claim::COUNTS;
 use super::population::small;
 use super::read::{ITEM, PART};
+use super::rung::Rung;
 use super::score::{Ground, Profile, Ratio, Scored, of_group};
 use crate::facet::{Group, show_bytes};
 use crate::finding::Evidence;
 
-/// Longest value shown, in characters.
-const SHOWN: usize = 120;
+/// Longest value kept, in characters. Who shows it to people cuts it shorter.
+const KEPT: usize = 4096;
+/// From this share of the other hosts on a set of ports is not unusual.
+const USUAL: f64 = 0.1;
 /// Below this factor a reader is told that the holders of a value are strangers.
 const STRANGERS: f64 = 0.7;
 
@@ -32,7 +35,7 @@ pub(super) fn table(ground: Ground<'_>, profile: &Profile, scored: &Scored, own:
     for ((group, ratio), counted) in Group::ALL.into_iter().zip(&scored.ratios).zip(scored.counted) {
         let row = row(ground, profile, group, ratio, counted, own);
         if !row.observed {
-            out.not_observed.push(format!("{}: not observed on both sides, no weight", group_words(group)));
+            out.not_observed.push(group_words(group).to_owned());
         } else if counted >= COUNTS {
             reasons.push((-counted, row.words.clone()));
         } else if counted <= -COUNTS / 2.0 {
@@ -84,7 +87,7 @@ fn row(ground: Ground<'_>, profile: &Profile, group: Group, ratio: &Ratio, count
         _ if !row.observed => format!("{}: not observed", group_words(group)),
         Some(rung) => format!(
             "same {} as {} of {} in the set; {} of {} other hosts show it: {}",
-            rung.words(),
+            rung_words(rung, &row),
             number(row.in_set),
             number(row.set_size),
             row.others,
@@ -132,6 +135,12 @@ pub(super) fn group_words(group: Group) -> &'static str {
     }
 }
 
+/// What is the same, in plain words: ports that many others have open too are not called unusual.
+fn rung_words(rung: Rung, row: &Evidence) -> &'static str {
+    let many = row.others as f64 >= USUAL * row.background as f64;
+    if rung == Rung::PortSet && many { "set of open ports" } else { rung.words() }
+}
+
 /// The verbal scale for a counted likelihood ratio (ENFSI guideline for evaluative reporting, 2015).
 pub(super) fn support(counted: f64) -> &'static str {
     const SCALE: [(f64, &str, &str); 6] = [
@@ -147,7 +156,7 @@ pub(super) fn support(counted: f64) -> &'static str {
     found.map_or("no support either way", |(_, up, down)| if log10 > 0.0 { up } else { down })
 }
 
-/// A value for the table: parts joined by ` + `, cut.
+/// A value for the table: parts joined by ` + `, cut at a length that no real one has.
 fn shown(value: &[u8]) -> String {
     let parts: Vec<String> = value
         .split(|byte| *byte == PART)
@@ -155,12 +164,12 @@ fn shown(value: &[u8]) -> String {
         .filter(|part| !part.is_empty())
         .collect();
     let text = parts.join(" + ");
-    if text.chars().count() <= SHOWN { text } else { text.chars().take(SHOWN - 1).chain(['\u{2026}']).collect() }
+    if text.chars().count() <= KEPT { text } else { text.chars().take(KEPT - 1).chain(['\u{2026}']).collect() }
 }
 
-/// A mass without needless decimals.
+/// A mass as a number of hosts; the exact mass stands in the row.
 fn number(mass: f64) -> String {
-    if (mass - mass.round()).abs() < 0.05 { format!("{mass:.0}") } else { format!("{mass:.1}") }
+    if mass > 0.0 && mass < 0.5 { "less than 1".to_owned() } else { format!("{mass:.0}") }
 }
 
 /// A count from a sum of weights; never negative.
@@ -187,6 +196,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn hosts_are_counted_in_whole_numbers() {
+        assert_eq!([0.0, 0.2, 0.9, 11.9, 12.9].map(number), ["0", "less than 1", "1", "12", "13"]);
+    }
+
+    #[test]
     fn the_verbal_scale_runs_both_ways() {
         assert_eq!(support(0.0), "no support either way");
         assert_eq!(support(5.0_f64.ln()), "weak support");
@@ -198,6 +212,7 @@ mod tests {
     fn a_joined_value_is_shown_in_parts_and_cut() {
         assert_eq!(shown(b"nginx\x1fabc\x1f"), "nginx + abc");
         assert_eq!(shown(b"a\x1eb\x1fc"), "a, b + c");
-        assert_eq!(shown(&[b'x'; 500]).chars().count(), 120);
+        assert_eq!(shown(&[b'x'; 500]).chars().count(), 500);
+        assert_eq!(shown(&[b'x'; 5000]).chars().count(), 4096);
     }
 }

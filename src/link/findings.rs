@@ -8,6 +8,7 @@ use super::explain::{self, rounded};
 use super::likeness::Likeness;
 use super::provider::{Claim, Provider, Providers};
 use super::score::{Ground, Profile, Scored, weight_in};
+use crate::facet::show_percent;
 use crate::finding::{Cluster, Evidence, Finding, Findings, Level};
 
 /// Hosts below this score are not listed.
@@ -119,7 +120,7 @@ pub(super) fn rival_words(providers: &Providers, claim: &Claim) -> Vec<String> {
     let rival = claim.rival.filter(|(_, share)| *share >= RIVAL);
     let named = rival.and_then(|(place, share)| Some((providers.all.get(place)?, share)));
     named
-        .map(|(other, share)| format!("fits provider `{}` too, with probability {share:.2}", other.name))
+        .map(|(other, share)| format!("fits provider `{}` too, with probability {}", other.name, show_percent(share)))
         .into_iter()
         .collect()
 }

@@ -89,7 +89,7 @@ impl Logistic {
 #[non_exhaustive]
 pub enum WeightsError {
     /// Not JSON of this form.
-    #[error("cannot read the weights: {0}")]
+    #[error("cannot read the weights")]
     Json(#[from] serde_json::Error),
     /// Another version of the form.
     #[error("weights have the schema `{0}`; this program reads `hostkin/weights/1`")]

@@ -11,6 +11,7 @@ use super::population::Population;
 use super::provider::Providers;
 use super::score::{Ground, Profile, Scored, weight_in};
 use super::{claim, weights};
+use crate::facet::show_percent;
 use crate::finding::{Evidence, Level};
 
 /// What a host is compared with.
@@ -163,10 +164,10 @@ fn summary(of: &Explanation) -> String {
     };
     let groups = of.evidence.iter().filter(|row| row.log10_counted * std::f64::consts::LN_10 >= claim::COUNTS).count();
     format!(
-        "{} and {}: {claim}, probability {:.3}; {groups} of {} groups agree beyond chance ({})",
+        "{} and {}: {claim}, probability {}; {groups} of {} groups agree beyond chance ({})",
         of.address,
         of.against,
-        of.score,
+        show_percent(of.score),
         of.evidence.iter().filter(|row| row.observed).count(),
         explain::support(of.log10_lr * std::f64::consts::LN_10)
     )

@@ -6,7 +6,7 @@ mod json;
 mod observations;
 mod rows;
 
-pub use findings::{HostSight, Sights, clusters, evidence_table, ranking};
+pub use findings::{HostSight, Sights, clusters, clusters_in_short, evidence_table, ranking};
 pub use html::{CaseFacts, ReportError, RunFacts, html};
 pub use json::write_json_line;
 pub use observations::observation_json;

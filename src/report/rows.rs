@@ -7,6 +7,13 @@ use serde_json::{Map, Value};
 use super::json::write_json_line;
 use crate::facet::{escape_csv_cell, escape_terminal};
 
+/// A column up to this many characters is not wrapped where that leaves [`LEAST`] to each other one.
+const WHOLE: u32 = 40;
+/// Characters that a wrapped column gets at least.
+const LEAST: u32 = 14;
+/// Characters between columns.
+const GAP: u32 = 3;
+
 /// Rows with one set of columns.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
@@ -61,7 +68,8 @@ impl Rows {
     /// When `out` fails.
     pub fn write_table(&self, out: &mut dyn Write, width: Option<u16>) -> io::Result<()> {
         let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+        // A rule below the header alone: rows stand close, so that more of them fit a screen.
+        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY.row_separator(comfy_table::LineStyle::none()));
         table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
         if let Some(width) = width {
             table.set_width(width);
@@ -70,7 +78,25 @@ impl Rows {
         for row in &self.rows {
             table.add_row(row.iter().map(for_people));
         }
-        writeln!(out, "{table}")
+        // Addresses, numbers and words stay whole, the shortest columns first, as long as each of the others keeps room.
+        let mut widths: Vec<(usize, u32)> =
+            table.column_max_content_widths().into_iter().map(u32::from).enumerate().collect();
+        widths.sort_by_key(|(_, width)| *width);
+        let room = width.map_or(u32::MAX, u32::from);
+        let mut taken: u32 = widths.iter().map(|(_, width)| width.min(&LEAST) + GAP).sum();
+        for (column, width) in widths {
+            taken = taken.saturating_add(width.saturating_sub(LEAST));
+            if width > WHOLE || taken > room {
+                break;
+            }
+            if let Some(column) = table.column_mut(column) {
+                column.set_constraint(comfy_table::ColumnConstraint::ContentWidth);
+            }
+        }
+        for line in table.lines() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
     }
 }
 

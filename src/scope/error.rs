@@ -15,7 +15,7 @@ use crate::observation::Speech;
 #[non_exhaustive]
 pub enum ScopeError {
     /// The file cannot be read.
-    #[error("cannot read scope file {}: {source}", path.display())]
+    #[error("cannot read scope file {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

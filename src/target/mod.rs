@@ -23,7 +23,7 @@ use crate::scope::address::Range;
 #[non_exhaustive]
 pub enum TargetError {
     /// The list cannot be read.
-    #[error("cannot read target list {}: {source}", path.display())]
+    #[error("cannot read target list {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

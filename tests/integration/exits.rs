@@ -138,6 +138,10 @@ fn wrong_use_is_told_apart_from_faults() {
         (&["probe", "example.org", "--scope", "scope.toml"], "example.org"),
         (&["find", "x.case", "colour = red"], "colour"),
         (&["export", "x.case", "everything"], "everything"),
+        (&["export", "x.case", "report", "--format", "csv"], "one HTML page"),
+        (&["seed", "x.case", "--why", "x"], "--facet"),
+        (&["why", "x.case", "127.97.4.1", "127.97.4.1"], "named twice"),
+        (&["diff", "x.case", "1", "2"], "there is no run 1; `hostkin info x.case` lists them"),
         (&["export", "x.case", "ranking", "--json", "--format", "csv"], "--format"),
     ] {
         refused(&desk.hostkin(arguments), 2, &[word]);
@@ -154,6 +158,52 @@ fn wrong_use_is_told_apart_from_faults() {
         let said = desk.hostkin(arguments).done();
         assert!(said.out.contains("hostkin") && said.err.is_empty(), "{said:?}");
     }
+}
+
+#[test]
+fn a_seed_has_one_provider_and_one_way_to_write_it() {
+    let street = street();
+    let text = scope(&grants(&street, "\"127.97.4.0/30\""), "");
+    let desk = Desk::with_case(&text);
+    let seed = |more: &[&str]| desk.hostkin(&[&["seed", "x.case"], more, &["--why", "x"]].concat());
+    seed(&["127.97.4.1", "--provider", "Alpha"]).done();
+    let second = seed(&["127.97.4.2"]).done();
+    assert!(second.err.contains("\"Alpha\" is the case's only one"), "{}", second.err);
+    refused(&seed(&["127.97.4.3", "--provider", "al pha"]), 2, &["did you mean"]);
+    refused(&seed(&["127.97.4.1", "--provider", "Beta"]), 2, &["hostkin unseed x.case 127.97.4.1"]);
+    let other = seed(&["192.0.2.1", "--provider", "Beta"]).done();
+    assert!(other.err.contains("evidence against") && other.err.contains("not in the scope"), "{}", other.err);
+    refused(&seed(&["127.97.4.3"]), 2, &["\"Alpha\", \"Beta\""]);
+    assert_eq!(desk.case().seeds().unwrap().len(), 3);
+
+    let linked = desk.hostkin(&["link", "x.case"]).done();
+    assert!(linked.err.contains("127.97.4.1") && linked.err.contains("not heard yet"), "{}", linked.err);
+    assert_eq!(desk.hostkin(&["export", "x.case", "scope"]).done().out, text);
+}
+
+#[test]
+fn what_was_asked_and_what_was_not_can_be_told_apart() {
+    let street = street();
+    let desk = Desk::with_case(&scope(&grants(&street, "\"127.97.14.0/29\""), ""));
+    desk.hostkin(&["scan", "x.case", "--favicon", "off"]).done();
+    let plan = desk.hostkin(&["plan", "x.case", "--favicon", "off"]).done();
+    assert!(plan.out.contains("done before") && plan.out.contains("run 1"), "{}", plan.out);
+    desk.hostkin(&["scan", "x.case", "--targets", "127.97.14.0/30", "--favicon", "off"]).done();
+    let diff = desk.hostkin(&["diff", "x.case", "1", "2", "--json"]).done();
+    assert!(diff.err.contains("did not ask the same (targets)"), "{}", diff.err);
+    assert_eq!(diff.lines().len(), 4);
+    refused(&desk.hostkin(&["why", "x.case", "192.0.2.1"]), 2, &["no scan of this case asks it"]);
+
+    std::fs::write(desk.path("none.jsonl"), "{\"ip\" 1}\n").unwrap();
+    let none = desk.hostkin(&["import", "hosts", "x.case", "none.jsonl"]);
+    refused(&none, 4, &["line 1 is not a JSON object: expected `:`, column 7", "nothing was taken in"]);
+    std::fs::write(desk.path("one.jsonl"), "{\"ip\":\"192.0.2.1\",\"ports\":[22],\"colour\":1}\n").unwrap();
+    let one = desk.hostkin(&["import", "hosts", "x.case", "one.jsonl"]).done();
+    assert!(one.err.contains("run 3: 1 host from") && one.err.contains("known keys are ip asn"), "{}", one.err);
+    assert!(desk.hostkin(&["info", "x.case"]).done().out.contains(": 1 host\n"));
+    assert!(desk.hostkin(&["find", "x.case", "port=23"]).done().err.contains("no host fits"));
+    desk.hostkin(&["export", "x.case", "facets", "-o", "facets.csv"]).done();
+    assert!(std::fs::read_to_string(desk.path("facets.csv")).unwrap().starts_with("kind,value,hosts\n"));
 }
 
 // ---- cases ----
