@@ -65,6 +65,8 @@ pub enum Verb {
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.
     Scan(Scan),
+    /// Take the scans of shards over from their own cases, as runs of this one.
+    Merge(Merge),
     /// Ask single services without a case; observations go to standard output.
     Probe(Probe),
     /// Take in what others observed.
@@ -256,10 +258,11 @@ pub struct Scan {
     /// Send from this address of the machine.
     #[arg(long, value_name = "ADDRESS")]
     pub source: Option<IpAddr>,
-    /// Only this share of the hosts: `2/4` is the second of four.
+    /// Only this share of the hosts: `2/4` is the second of four. Shards of one scan need one order, so without --seed it is
+    /// derived from the plan: give every shard the same options and scope. `merge` joins their cases.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<String>,
-    /// Seed of the order; drawn at random for a new run.
+    /// Seed of the order; drawn at random for a new run, derived from the plan for a shard.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Start another run although one of the same plan is unfinished.
@@ -271,6 +274,19 @@ pub struct Scan {
     /// Hosts at once; by default as many as the rate needs.
     #[arg(long, value_name = "N")]
     pub in_flight: Option<usize>,
+}
+
+/// `merge`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Shards are cases scanned with `--shard I/N` under the same scope file, with the same options and \
+                        the same seed of the order (`scan --shard` derives one from the plan). All shards are taken \
+                        over, or nothing is. Merging again adds only what a shard has gained since.")]
+pub struct Merge {
+    /// The case file, opened under the same scope as the shards.
+    pub case: PathBuf,
+    /// The shards' case files; they are only read.
+    #[arg(required = true, value_name = "SHARD")]
+    pub shards: Vec<PathBuf>,
 }
 
 /// How many host keys.

@@ -13,6 +13,7 @@ mod info;
 mod interrupt;
 mod lab;
 mod link;
+mod merge;
 mod new;
 mod plan;
 mod probe;
@@ -47,6 +48,7 @@ pub fn run(args: Args) -> Exit {
         Verb::Unseed(unseed) => seed::remove(&unseed, &term),
         Verb::Plan(scan) => plan::run(&scan, &term),
         Verb::Scan(scan) => scan::run(&scan, &term),
+        Verb::Merge(merge) => merge::run(&merge, &term),
         Verb::Probe(probe) => probe::run(&probe, &term),
         Verb::Import(import) => import::run(&import, &term),
         Verb::Reread(only) => reread::run(&only, &term),

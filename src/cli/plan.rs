@@ -111,6 +111,17 @@ impl ScanPlan {
         Costs::of(services.iter().map(|(speech, _)| *speech), &self.settings, self.rates.host_total)
     }
 
+    /// The seed of the order for a shard when none is given: the same on every machine that scans a shard of this plan,
+    /// whatever way of discovery its rights allow.
+    pub(super) fn shared_seed(&self) -> u64 {
+        let mut config = self.config("");
+        if let Some(config) = config.as_object_mut() {
+            config.shift_remove("shard");
+        }
+        let digest = Sha256::digest(format!("hostkin/order/1\n{config}").as_bytes());
+        u64::from_be_bytes(digest.first_chunk().copied().unwrap_or_default())
+    }
+
     /// The limits as the run's row keeps them.
     pub(super) fn limits(&self) -> Value {
         json!(self.scope.limits())

@@ -23,7 +23,7 @@ use crate::discover::{Connect, Discovery};
 use crate::net::{Door, Limiter, Stop as Asked, Stopper, Timing, can_send_from, stop_switch};
 use crate::observation::Outcome;
 use crate::scan::{self, Progress, Run, ScanError, Summary};
-use crate::store::{Case, Counters, RunId, RunSpec, State, StoreError};
+use crate::store::{Case, Counters, Run as RunRow, RunId, RunSpec, State, StoreError};
 use crate::target::Order;
 
 /// Most hosts at once, whatever the rate: with 1.5 seconds for a dead address, some 13,000 of these a second.
@@ -147,7 +147,17 @@ fn begin(
         return Ok((state.id, state.seed, counters));
     }
     // SQLite's and JSON's numbers are signed: 63 bits.
-    let seed = args.seed.unwrap_or_else(random_seed) & (u64::MAX >> 1);
+    let drawn = || if plan.shard.count() > 1 { plan.shared_seed() } else { random_seed() };
+    let seed = args.seed.unwrap_or_else(drawn) & (u64::MAX >> 1);
+    if plan.shard.count() > 1 {
+        let same = |run: &RunRow| run.plan_sha256 == plan_sha256 && run.seed == seed;
+        if let Some(run) = case.runs()?.iter().find(|run| same(run)) {
+            term.warn(format!(
+                "run {} was this shard in this order too, and `merge` takes one of them; give every shard of a further round a --seed of its own",
+                run.id
+            ));
+        }
+    }
     let services = plan.targets.stretches().map(|(_, services)| services.len()).max().unwrap_or(0);
     let hosts = Order::new(seed, plan.targets.hosts(), plan.shard).len();
     let id = case.begin_run(&RunSpec {

@@ -187,6 +187,24 @@ fn place(index: u64, ordinal: u32, services: u32) -> (usize, u64) {
     (usize::try_from(slot / 4).unwrap_or(usize::MAX), slot % 4 * 2)
 }
 
+/// Copies the rows of a run from one case to another, where it has another number.
+pub(super) fn copy(from: &Connection, to: &Connection, run: RunId, into: RunId) -> Result<()> {
+    let most = CHUNK.saturating_mul(u64::from(services(from, run)?)).div_ceil(4);
+    let insert = "INSERT INTO asked (run, chunk, bits) VALUES (?1, ?2, ?3)
+                  ON CONFLICT (run, chunk) DO UPDATE SET bits = excluded.bits";
+    let mut insert = to.prepare_cached(insert)?;
+    let mut statement = from.prepare_cached("SELECT chunk, bits FROM asked WHERE run = ?1 ORDER BY chunk")?;
+    let mut rows = statement.query([run])?;
+    while let Some(row) = rows.next()? {
+        let (chunk, bits): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        if u64::try_from(bits.len()).map_or(true, |length| length > most) {
+            return Err(StoreError::damaged("more bits than a run has services"));
+        }
+        insert.execute(params![into, chunk, bits])?;
+    }
+    Ok(())
+}
+
 fn load(connection: &Connection, run: RunId, chunk: u64) -> Result<Option<Vec<u8>>> {
     let mut statement = connection.prepare_cached("SELECT bits FROM asked WHERE run = ?1 AND chunk = ?2")?;
     Ok(statement.query_row(params![run, int(chunk)], |row| row.get(0)).optional()?)

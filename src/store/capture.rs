@@ -1,6 +1,6 @@
 //! Captures: CBOR under zstd, filed under the SHA-256 of the CBOR.
 
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::scope::digest;
@@ -58,6 +58,23 @@ impl<'a> Keep<'a> {
             return Ok(connection.last_insert_rowid());
         }
         Ok(self.select.query_row([&sha256[..]], |row| row.get(0))?)
+    }
+
+    /// The number of a capture as another case holds it. A new one is checked against its digest first: nobody may have
+    /// another's bytes pass for what was heard.
+    pub(super) fn take_over(
+        &mut self,
+        connection: &Connection,
+        sha256: &[u8],
+        length: i64,
+        body: &[u8],
+    ) -> Result<i64> {
+        if let Some(id) = self.select.query_row([sha256], |row| row.get(0)).optional()? {
+            return Ok(id);
+        }
+        unpack(sha256, length, body)?;
+        self.insert.execute(params![sha256, length, body])?;
+        Ok(connection.last_insert_rowid())
     }
 }
 

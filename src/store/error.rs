@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use super::merge::MergeRefusal;
 use super::query::QueryError;
 
 /// Why the case could not be read or written.
@@ -115,6 +116,9 @@ pub enum StoreError {
     /// The question could not be read.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// Shards that do not fit together.
+    #[error(transparent)]
+    Merge(Box<MergeRefusal>),
     /// The operating system said no.
     #[error("cannot use `{path}`")]
     Io {
@@ -147,6 +151,12 @@ impl StoreError {
             io::ErrorKind::AlreadyExists => Self::Exists { path: path.to_owned() },
             _ => Self::Io { path: path.to_owned(), source },
         }
+    }
+}
+
+impl From<MergeRefusal> for StoreError {
+    fn from(refusal: MergeRefusal) -> Self {
+        Self::Merge(Box::new(refusal))
     }
 }
 

@@ -24,7 +24,11 @@ pub(super) fn natural_id(digest: &[u8; 32]) -> i64 {
 
 /// The whole digest behind an id.
 pub(super) fn digest(kind: FacetKind, value: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update(kind.as_str()).chain_update([0]).chain_update(value).finalize().into()
+    digest_of(kind.as_str(), value)
+}
+
+fn digest_of(kind: &str, value: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(kind).chain_update([0]).chain_update(value).finalize().into()
 }
 
 /// The id tried after `id`.
@@ -82,7 +86,12 @@ impl<'a> Intern<'a> {
 
     /// The id of a value, which is stored when it is new.
     pub(super) fn id(&mut self, known: &mut Known, kind: FacetKind, value: &[u8]) -> Result<i64> {
-        let digest = digest(kind, value);
+        self.id_of(known, kind.as_str(), value)
+    }
+
+    /// The same for a kind by its word, which this program may not know.
+    pub(super) fn id_of(&mut self, known: &mut Known, kind: &str, value: &[u8]) -> Result<i64> {
+        let digest = digest_of(kind, value);
         if let Some(id) = known.get(&digest) {
             return Ok(id);
         }
@@ -92,12 +101,12 @@ impl<'a> Intern<'a> {
     }
 
     /// Stores a value at `id` or the first place after it that is free or its own.
-    fn place(&mut self, mut id: i64, kind: FacetKind, value: &[u8]) -> Result<i64> {
+    fn place(&mut self, mut id: i64, kind: &str, value: &[u8]) -> Result<i64> {
         loop {
-            if self.insert.execute(params![id, kind.as_str(), value])? == 1 {
+            if self.insert.execute(params![id, kind, value])? == 1 {
                 return Ok(id);
             }
-            if self.select.query_row(params![id, kind.as_str(), value], |row| row.get(0))? {
+            if self.select.query_row(params![id, kind, value], |row| row.get(0))? {
                 return Ok(id);
             }
             id = next(id);
@@ -168,7 +177,7 @@ mod tests {
         assert_eq!(next(i64::MAX), 0);
         let connection = case();
         connection.execute("INSERT INTO facet_values VALUES (?1, 'http.title', x'00')", [i64::MAX]).unwrap();
-        let id = Intern::new(&connection).unwrap().place(i64::MAX, FacetKind::HttpTitle, b"x").unwrap();
+        let id = Intern::new(&connection).unwrap().place(i64::MAX, FacetKind::HttpTitle.as_str(), b"x").unwrap();
         assert_eq!(id, 0);
     }
 

@@ -48,6 +48,21 @@ impl Position {
         new
     }
 
+    /// True when every index that is done in `other` is done here.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        // What lies between the two watermarks must be marked here, and no more than our window can be.
+        let between = other.low.saturating_sub(self.low);
+        if between > u64::try_from(self.done.len()).unwrap_or(u64::MAX).saturating_mul(8) {
+            return false;
+        }
+        let below = (0..between).all(|offset| self.is_done(self.low.saturating_add(offset)));
+        let marked = (0_u64..).zip(&other.done).filter(|(_, byte)| **byte != 0);
+        below
+            && marked.flat_map(|(at, byte)| (0..8).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| at * 8 + bit))
+                .all(|offset| self.is_done(other.low.saturating_add(offset)))
+    }
+
     /// How many indices from `low` on are done.
     #[must_use]
     pub fn done_above(&self) -> u64 {
@@ -75,6 +90,30 @@ mod tests {
             }
             prop_assert_eq!(position.low - start + position.done_above(), u64::try_from(told.len()).unwrap());
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_position_covers_another_when_it_has_all_of_its_marks(
+            one in prop::collection::btree_set(0_u64..40, 0..40),
+            other in prop::collection::btree_set(0_u64..40, 0..40),
+            low in 0_u64..20,
+        ) {
+            let marked = |start, marks: &std::collections::BTreeSet<u64>| {
+                let mut position = Position::from(start);
+                marks.iter().for_each(|mark| drop(position.mark(*mark)));
+                position
+            };
+            let all = |start, marks: &std::collections::BTreeSet<u64>| (0..start).chain(marks.iter().copied()).collect::<std::collections::BTreeSet<u64>>();
+            prop_assert_eq!(marked(low, &one).covers(&marked(0, &other)), all(low, &one).is_superset(&all(0, &other)));
+            prop_assert_eq!(marked(0, &one).covers(&marked(low, &other)), all(0, &one).is_superset(&all(low, &other)));
+        }
+    }
+
+    #[test]
+    fn a_hostile_position_costs_no_time() {
+        assert!(!Position::default().covers(&Position::from(u64::MAX)));
+        assert!(Position::from(u64::MAX).covers(&Position { low: u64::MAX - 3, done: vec![255; 9] }));
     }
 
     #[test]

@@ -36,11 +36,15 @@ pub enum Action {
     Reread,
     /// Hosts were linked.
     Link,
+    /// The scan of a shard was taken over from its own case.
+    Merge,
+    /// A scan went slower with a network, or stopped asking it.
+    BackOff,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -52,6 +56,8 @@ impl Action {
         Self::ScanEnded,
         Self::Reread,
         Self::Link,
+        Self::Merge,
+        Self::BackOff,
     ];
 
     /// The stable word.
@@ -69,6 +75,8 @@ impl Action {
             Self::ScanEnded => "scan_ended",
             Self::Reread => "reread",
             Self::Link => "link",
+            Self::Merge => "merge",
+            Self::BackOff => "back_off",
         }
     }
 }

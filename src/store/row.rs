@@ -214,8 +214,23 @@ impl<'a> Rows<'a> {
         extra: Option<&str>,
     ) -> Result<()> {
         let value = self.intern.id(&mut memory.known, kind, value)?;
+        self.facet_of(observation, place, value, extra)
+    }
+
+    /// Puts one facet in whose value has its number.
+    pub(super) fn facet_of(&mut self, observation: i64, place: i64, value: i64, extra: Option<&str>) -> Result<()> {
         self.facet.execute(params![observation, place, value, extra])?;
         Ok(())
+    }
+
+    /// The number of a value whose kind this program may not know.
+    pub(super) fn value(&mut self, memory: &mut Memory, kind: &str, value: &[u8]) -> Result<i64> {
+        self.intern.id_of(&mut memory.known, kind, value)
+    }
+
+    /// The number of a capture taken from another case.
+    pub(super) fn capture(&mut self, sha256: &[u8], length: i64, body: &[u8]) -> Result<i64> {
+        self.keep.take_over(self.connection, sha256, length, body)
     }
 }
 

@@ -248,17 +248,7 @@ impl Case {
     /// When the case cannot be read.
     pub fn runs(&self) -> Result<Vec<Run>> {
         let _snapshot = self.snapshot()?;
-        let mut statement = self.connection.prepare_cached("SELECT * FROM runs ORDER BY id")?;
-        let mut rows = statement.query([])?;
-        let mut runs = Vec::new();
-        while let Some(row) = rows.next()? {
-            let mut run = read_run(row)?;
-            if run.kind == RunKind::Scan {
-                (run.position, run.counters) = progress(&self.connection, run.id)?;
-            }
-            runs.push(run);
-        }
-        Ok(runs)
+        all(&self.connection)
     }
 
     /// Writes down how a scan ended. `Stopped` and `Failed` ones can be continued later.
@@ -278,6 +268,21 @@ impl Case {
         transaction.commit()?;
         Ok(())
     }
+}
+
+/// All runs, oldest first.
+pub(super) fn all(connection: &Connection) -> Result<Vec<Run>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM runs ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut run = read_run(row)?;
+        if run.kind == RunKind::Scan {
+            (run.position, run.counters) = progress(connection, run.id)?;
+        }
+        runs.push(run);
+    }
+    Ok(runs)
 }
 
 /// A scan's position and counters.
