@@ -278,9 +278,11 @@ pub struct Scan {
 
 /// `merge`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Shards are cases scanned with `--shard I/N` under the same scope file, with the same options and \
+#[command(
+    after_help = "Shards are cases scanned with `--shard I/N` under the same scope file, with the same options and \
                         the same seed of the order (`scan --shard` derives one from the plan). All shards are taken \
-                        over, or nothing is. Merging again adds only what a shard has gained since.")]
+                        over, or nothing is. Merging again adds only what a shard has gained since."
+)]
 pub struct Merge {
     /// The case file, opened under the same scope as the shards.
     pub case: PathBuf,

@@ -26,7 +26,9 @@ pub(super) fn run(args: &Merge, term: &Term) -> Result<Exit, Stop> {
 /// Shards that do not fit were wrongly named; one that cannot be read is a fault.
 fn refused(error: StoreError) -> Stop {
     match &error {
-        StoreError::Merge(refusal) if !matches!(**refusal, MergeRefusal::Shard { .. }) => Stop::usage(Error::new(error)),
+        StoreError::Merge(refusal) if !matches!(**refusal, MergeRefusal::Shard { .. }) => {
+            Stop::usage(Error::new(error))
+        }
         _ => error.into(),
     }
 }
@@ -71,5 +73,9 @@ fn line(shard: &MergedShard) -> String {
         MergedAs::Known => "merged before; nothing added".to_owned(),
     };
     let ((part, count), (done, hosts)) = (shard.shard, shard.hosts);
-    format!("shard {part}/{count} is run {}: {what}, {done} of {hosts} hosts done ({})", shard.run, shard.path.display())
+    format!(
+        "shard {part}/{count} is run {}: {what}, {done} of {hosts} hosts done ({})",
+        shard.run,
+        shard.path.display()
+    )
 }

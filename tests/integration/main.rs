@@ -26,6 +26,7 @@ mod kill;
 mod lab;
 mod layering;
 mod manners;
+mod merge;
 mod protocols;
 mod run;
 mod scope;

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::observation::read_outcome;
 use super::super::row::{Memory, NewRow, Rows, Sighting};
 use super::super::{Action, Result, Run, RunId, State, StoreError, address, asked, count, int, record, time};
+use crate::clock::Timestamp;
 use crate::observation::Seen;
 
 /// Values whose numbers in both cases are remembered.
@@ -64,7 +65,7 @@ pub(super) fn go_on(to: &Transaction<'_>, run: &Run, into: RunId) -> Result<()> 
         params![
             into,
             state.as_str(),
-            run.ended_at.map(|at| at.as_millisecond()),
+            run.ended_at.map(Timestamp::as_millisecond),
             run.summary.as_ref().map(Value::to_string)
         ],
     )?;
@@ -205,19 +206,18 @@ impl<'a> Values<'a> {
             let (place, value): (i64, i64) = (row.get(0)?, row.get(1)?);
             let extra =
                 row.get_ref(2)?.as_str_or_null().map_err(|_| StoreError::damaged("a remark that is no text"))?;
-            let id = match self.known.get(&value) {
-                Some(id) => *id,
-                None => {
-                    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-                    let read: Option<(String, Vec<u8>)> = self.value.query_row([value], read).optional()?;
-                    let (kind, bytes) = read.ok_or_else(|| StoreError::damaged("a facet without its value"))?;
-                    let id = rows.value(memory, &kind, &bytes)?;
-                    if self.known.len() >= REMEMBERED {
-                        self.known.clear();
-                    }
-                    self.known.insert(value, id);
-                    id
+            let id = if let Some(id) = self.known.get(&value) {
+                *id
+            } else {
+                let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                let read: Option<(String, Vec<u8>)> = self.value.query_row([value], read).optional()?;
+                let (kind, bytes) = read.ok_or_else(|| StoreError::damaged("a facet without its value"))?;
+                let id = rows.value(memory, &kind, &bytes)?;
+                if self.known.len() >= REMEMBERED {
+                    self.known.clear();
                 }
+                self.known.insert(value, id);
+                id
             };
             rows.facet_of(ours, place, id, extra)?;
         }

@@ -6,6 +6,8 @@
 
 mod copy;
 mod fit;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
