@@ -23,7 +23,7 @@ use crate::discover::{Connect, Discovery};
 use crate::net::{Door, Limiter, Stop as Asked, Stopper, Timing, can_send_from, stop_switch};
 use crate::observation::Outcome;
 use crate::scan::{self, Progress, Run, ScanError, Summary};
-use crate::store::{Case, Counters, Run as RunRow, RunId, RunSpec, State, StoreError};
+use crate::store::{Action, Case, Counters, Run as RunRow, RunId, RunSpec, State, StoreError};
 use crate::target::Order;
 
 /// Most hosts at once, whatever the rate: with 1.5 seconds for a dead address, some 13,000 of these a second.
@@ -57,6 +57,7 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     sendable(args.source)?;
     let discovery: Arc<dyn Discovery> = Arc::new(Connect);
     let (id, seed, before) = begin(&mut case, args, &plan, discovery.id(), clock.as_ref(), term)?;
+    let said_no = said_no(&case, id)?;
     drop(case);
 
     let descriptors = scan::raise_descriptor_limit().unwrap_or(1024);
@@ -70,6 +71,7 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let limiter = Arc::new(Limiter::new(plan.rates, Arc::clone(&clock)));
     limiter.restore(before.unfinished.clone());
+    limiter.back_off().restore(said_no);
     let door = Door::new(Arc::new(plan.scope.clone()), limiter, Arc::clone(&clock), stop.clone())
         .with_timing(timing)
         .with_source(args.source);
@@ -107,6 +109,14 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
         let until = plan.scope.valid_until();
         term.warn(format!("the scope ended on {until}, so the scan stopped; ask the authority for a new one"));
     }
+    let backed_off = progress.backed_off.load(Ordering::Relaxed);
+    if backed_off > 0 {
+        let withheld = progress.withheld.load(Ordering::Relaxed);
+        term.warn(format!(
+            "networks were slowed or stopped {backed_off} times because they failed more or said no; {withheld} services \
+             were not asked for that (counted as unreachable). The case's records say which and why"
+        ));
+    }
     if let Some(failed) = summary.outcomes.get(Outcome::Failed.as_str()) {
         term.warn(format!(
             "{failed} services could not be asked by a fault of this machine or program; their rows say why"
@@ -114,6 +124,15 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     }
     result?;
     Ok((summary, stop.is_asked() && !door.is_over()))
+}
+
+/// Networks that told an earlier part of the run not to ask.
+fn said_no(case: &Case, run: RunId) -> Result<Vec<IpAddr>, Stop> {
+    let (action, subject) = (Action::BackOff.as_str(), run.to_string());
+    let records = case.records()?.into_iter().filter(|record| record.action == action && record.subject == subject);
+    let stopped = records.filter(|record| record.body.get("what").is_some_and(|what| what == "stopped"));
+    let network = |body: &Value| body.get("network")?.as_str()?.split('/').next()?.parse().ok();
+    Ok(stopped.filter_map(|record| network(&record.body)).collect())
 }
 
 /// Refuses a source that is no address of this machine before anything is recorded.

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::backoff::BackOff;
 use crate::clock::Clock;
 
 /// How far ahead of its rate the run may be. On the wire it may be 10 ms; the rest is for what can pass between taking
@@ -66,6 +67,7 @@ pub struct Limiter {
     rates: Rates,
     clock: Arc<dyn Clock>,
     cells: Mutex<Cells>,
+    back_off: BackOff,
 }
 
 impl std::fmt::Debug for Limiter {
@@ -78,7 +80,7 @@ impl Limiter {
     /// Limits with nothing used up.
     #[must_use]
     pub fn new(rates: Rates, clock: Arc<dyn Clock>) -> Self {
-        Self { rates, clock, cells: Mutex::default() }
+        Self { rates, clock, cells: Mutex::default(), back_off: BackOff::new(&rates) }
     }
 
     /// Waits in the lines of the host, its network and its AS, then in the run's. After that a turn can be
@@ -162,6 +164,19 @@ impl Limiter {
         Ok(())
     }
 
+    /// Where networks are slowed below their limits.
+    #[must_use]
+    pub fn back_off(&self) -> &BackOff {
+        &self.back_off
+    }
+
+    /// A turn that our own machine could not use is not one that the host has had.
+    pub(super) fn unspent(&self, address: IpAddr) {
+        if let Some(used) = self.lock().used.get_mut(&address) {
+            *used = used.saturating_sub(1);
+        }
+    }
+
     /// The host is finished with: its count may be forgotten.
     pub fn forget(&self, address: IpAddr) {
         self.lock().used.remove(&address);
@@ -196,13 +211,14 @@ impl Limiter {
         self.rates.host_total.is_some_and(|most| cells.used.get(&address).is_some_and(|used| *used >= most))
     }
 
-    /// The narrow limits that bind this address, narrowest first.
+    /// The narrow limits that bind this address, narrowest first; less where a network is slowed.
     fn narrow(&self, address: IpAddr, asn: Option<u32>) -> impl Iterator<Item = (Key, f64)> + use<> {
         let Rates { host, network, asn: system, .. } = self.rates;
+        let (now, back_off) = (self.clock.elapsed(), &self.back_off);
         let keys = [
             host.map(|rate| (Key::Host(address), rate)),
-            network.map(|rate| (Key::Network(network_of(address)), rate)),
-            system.zip(asn).map(|(rate, asn)| (Key::System(asn), rate)),
+            network.map(|rate| (Key::Network(network_of(address)), back_off.network_rate(address, rate, now))),
+            system.zip(asn).map(|(rate, asn)| (Key::System(asn), back_off.system_rate(asn, rate, now))),
         ];
         keys.into_iter().flatten()
     }
@@ -275,10 +291,9 @@ impl Narrow {
     /// When the next connection may be made at the earliest.
     fn ready(&self, rate: f64) -> Duration {
         let (count, stretch) = stretch(rate);
-        match self.recent.front() {
-            Some(oldest) if self.recent.len() >= count => *oldest + stretch,
-            _ => Duration::ZERO,
-        }
+        // A rate that was lowered counts fewer than are remembered.
+        let first = self.recent.len().checked_sub(count).and_then(|at| self.recent.get(at));
+        first.map_or(Duration::ZERO, |first| *first + stretch)
     }
 
     fn take(&mut self, rate: f64, now: Duration) {
@@ -382,6 +397,28 @@ mod tests {
         assert_eq!(take_all(&limiter, HOST), 2);
         clock.advance(Duration::from_hours(1));
         assert_eq!(take_all(&limiter, HOST), 2);
+    }
+
+    #[test]
+    fn a_slowed_network_gets_its_part_and_at_no_time_more_than_its_limit() {
+        let (limiter, clock) = limiter(Rates { network: Some(20.0), ..Rates::default() });
+        for _ in 0..16 {
+            limiter.back_off().learn(HOST, None, super::super::Sample::Failed, clock.as_ref());
+        }
+        let mut taken: Vec<Duration> = Vec::new();
+        // Slowed at first, and at its limit again after ten minutes.
+        for _ in 0..900_000 {
+            clock.advance(Duration::from_millis(1));
+            while limiter.take(HOST, None).is_ok() {
+                taken.push(clock.elapsed());
+            }
+        }
+        for window in taken.windows(21) {
+            assert!(window[20] - window[0] > Duration::from_secs(1));
+        }
+        let within = |from: u64, to: u64| taken.iter().filter(|at| (from..to).contains(&at.as_secs())).count();
+        assert!((595..=640).contains(&within(0, 60)), "{} in the first minute", within(0, 60));
+        assert!((1_150..=1_200).contains(&within(720, 780)), "{} in a later one", within(720, 780));
     }
 
     #[test]

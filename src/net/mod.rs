@@ -4,6 +4,7 @@
 //! drives one conversation. Retries, redirects and each of JARM's ten connections pass here, every time. What comes back
 //! is an [`Exchange`], whatever happened; the far side's behaviour is never an error.
 
+mod backoff;
 mod dial;
 mod drive;
 mod entropy;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use backoff::{BackOff, Notice, Sample};
 pub use dial::{NotDialled, can_send_from, dial};
 pub use drive::Timing;
 pub use entropy::SystemEntropy;
@@ -36,8 +38,14 @@ use crate::scope::{Permit, Refusal, Scope};
 /// Called with each address right before it is dialled.
 pub type Witness = Arc<dyn Fn(SocketAddr) + Send + Sync>;
 
-/// How often our own lack of descriptors, ports or memory is waited out before a connection counts as failed.
+/// How often a fault of our own that is no shortage is tried again before a connection counts as failed.
 const OWN_FAULT_TRIES: u32 = 6;
+
+/// How long a shortage of our own is waited out before a connection counts as failed: ports come free after a minute.
+const SHORTAGE_PATIENCE: Duration = Duration::from_mins(2);
+
+/// The note of a connection that was not made because its network had said no.
+const WITHHELD: &str = "this network said no, so it is not asked any more in this run";
 
 /// Services that answered and are being asked further, at once. Thousands of dead addresses may wait beside them.
 const MOST_TALKERS: usize = 2048;
@@ -66,6 +74,8 @@ pub struct Door {
     held: Arc<AtomicBool>,
     /// Set once the scope had ended.
     over: Arc<AtomicBool>,
+    /// Set once the operator was told that this machine is short of something.
+    short: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Door {
@@ -110,6 +120,7 @@ impl Door {
             places,
             talkers: Arc::new(Semaphore::new(MOST_TALKERS)),
             over: Arc::default(),
+            short: Arc::default(),
         }
     }
 
@@ -204,11 +215,27 @@ impl Door {
         let waited = self.clock.elapsed();
         let mut tries = 0;
         loop {
-            let mut exchange = self.converse_once(service, step.clone(), conversation, since).await;
-            // Our own shortage says nothing about the host: wait it out, within limits.
-            if exchange.end == End::Failed && exchange.wire_sent == 0 && tries < OWN_FAULT_TRIES {
+            let (mut exchange, shortage) = self.converse_once(service, step.clone(), conversation, since).await;
+            // Our own fault says nothing about the host: wait it out, within limits. A shortage passes as other
+            // connections end.
+            let patient = if shortage {
+                self.limiter.unspent(service.address);
+                if !self.short.swap(true, Ordering::Relaxed) {
+                    let note = exchange.note.as_deref().unwrap_or_default();
+                    tracing::warn!(
+                        "connections wait for means of this machine: {note}; --in-flight takes fewer at once"
+                    );
+                }
+                self.clock.elapsed().saturating_sub(waited) < SHORTAGE_PATIENCE
+            } else {
+                exchange.end == End::Failed && exchange.wire_sent == 0 && tries < OWN_FAULT_TRIES
+            };
+            if patient {
                 tries += 1;
-                tokio::time::sleep(Duration::from_millis(50 << tries)).await;
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(50 << tries.min(5))) => {}
+                    () = self.stop.asked() => {}
+                }
                 continue;
             }
             if exchange.started_ms == 0 {
@@ -250,6 +277,7 @@ impl Door {
     async fn permit(&self, service: &Service) -> Result<Permit, Refused> {
         // Asked before waiting, so that nothing waits for what it may not have; and after, since waiting takes time.
         drop(self.admit(service).await?);
+        self.ask_back_off(service.address)?;
         let asn = self.scope.origin(service.address);
         let mut refused_for = None;
         loop {
@@ -265,6 +293,7 @@ impl Door {
                 () = self.stop.asked() => return Err(Refused::Stopped),
             }
             let permit = self.admit(service).await?;
+            self.ask_back_off(service.address)?;
             match self.limiter.take(service.address, asn) {
                 Ok(()) => return Ok(permit),
                 Err(NoTurn::NotYet(time)) => refused_for = Some(time),
@@ -279,14 +308,14 @@ impl Door {
         step: Step,
         conversation: &mut dyn Conversation,
         since: Duration,
-    ) -> Exchange {
+    ) -> (Exchange, bool) {
         if self.stop.is_asked() {
-            return Exchange::unsent(step, End::Stopped, None);
+            return (Exchange::unsent(step, End::Stopped, None), false);
         }
         let to = service.socket();
         let permit = match self.permit(service).await {
             Ok(permit) => permit,
-            Err(refused) => return refused.into_exchange(step),
+            Err(refused) => return (refused.into_exchange(step), false),
         };
         let started = self.clock.elapsed();
         let mut exchange = Exchange::unsent(step, End::Done, None);
@@ -294,16 +323,22 @@ impl Door {
         if let Some(witness) = &self.witness {
             witness(to);
         }
-        self.traffic.connections.fetch_add(1, Ordering::Relaxed);
         let dialled = tokio::select! {
             biased;
             dialled = dial(permit, self.source, self.timing.connect) => dialled,
-            () = self.stop.asked() => Err(NotDialled { end: End::Stopped, note: None }),
+            () = self.stop.asked() => Err(NotDialled::with(End::Stopped, None)),
         };
+        let shortage = matches!(&dialled, Err(not) if not.shortage);
+        if !shortage {
+            self.traffic.connections.fetch_add(1, Ordering::Relaxed);
+        }
         match dialled {
-            Err(NotDialled { end, note }) => {
-                exchange.end = end;
-                exchange.note = note;
+            Err(not) => {
+                if let Some(why) = &not.prohibited {
+                    self.back_off().stop(service.address, why, self.clock.as_ref());
+                }
+                exchange.end = not.end;
+                exchange.note = not.note;
             }
             Ok(stream) => {
                 let record = drive::drive(&stream, conversation, &self.timing, &self.stop, &self.place).await;
@@ -321,7 +356,26 @@ impl Door {
         exchange.lasted_ms = millis(self.clock.elapsed().saturating_sub(started));
         self.traffic.bytes_sent.fetch_add(exchange.wire_sent, Ordering::Relaxed);
         self.traffic.bytes_heard.fetch_add(exchange.wire_heard, Ordering::Relaxed);
-        exchange
+        (exchange, shortage)
+    }
+
+    /// Where networks are slowed below their limits, or not asked any more.
+    #[must_use]
+    pub fn back_off(&self) -> &BackOff {
+        self.limiter.back_off()
+    }
+
+    /// Learns from the connections of one service how its network takes the questions.
+    pub fn heed(&self, address: IpAddr, exchanges: &[Exchange]) {
+        if let Some(sample) = Sample::of(exchanges) {
+            self.back_off().learn(address, self.origin(address), sample, self.clock.as_ref());
+        } else if matches!(exchanges, [only] if only.note.as_deref() == Some(WITHHELD)) {
+            self.back_off().withhold();
+        }
+    }
+
+    fn ask_back_off(&self, address: IpAddr) -> Result<(), Refused> {
+        if self.back_off().is_stopped(address) { Err(Refused::Withheld) } else { Ok(()) }
     }
 }
 
@@ -329,6 +383,7 @@ impl Door {
 enum Refused {
     Stopped,
     Exhausted,
+    Withheld,
     Scope(Refusal),
 }
 
@@ -340,6 +395,7 @@ impl Refused {
                 let note = "this host has had all the connections the scope allows".to_owned();
                 Exchange::unsent(step, End::OutOfScope, Some(note))
             }
+            Self::Withheld => Exchange::unsent(step, End::OutOfScope, Some(WITHHELD.to_owned())),
             Self::Scope(refusal) => Exchange::unsent(step, End::OutOfScope, Some(refusal.to_string())),
         }
     }

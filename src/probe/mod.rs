@@ -110,6 +110,7 @@ impl<'a> Probe<'a> {
 
     fn finish(mut self, every: bool) -> Asked {
         let presence = presence(&self.capture);
+        self.door.heed(self.service.address, &self.capture.exchanges);
         // A scope that ended under way is a stop: who was not asked for that reason is to be asked under the next one.
         let over = self.door.is_over();
         let is_stopped = |capture: &Capture| {

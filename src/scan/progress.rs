@@ -28,6 +28,10 @@ pub struct Progress {
     pub in_flight: AtomicU64,
     /// Hosts waiting for the writer.
     pub queued: AtomicU64,
+    /// Services not asked because their network had said no.
+    pub withheld: AtomicU64,
+    /// Times that a network was slowed or stopped.
+    pub backed_off: AtomicU64,
     outcomes: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -63,7 +67,13 @@ impl Progress {
     /// Outcomes so far, by word.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<String, u64> {
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // The network said that they cannot be reached, if not of each one by itself.
+        let withheld = self.withheld.load(Ordering::Relaxed);
+        if withheld > 0 {
+            *outcomes.entry(Outcome::Unreachable.as_str().to_owned()).or_default() += withheld;
+        }
+        outcomes
     }
 }
 

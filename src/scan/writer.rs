@@ -1,16 +1,18 @@
 //! The writer's thread: takes what waits, up to a batch, and commits it with the position.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{Finished, ScanError, Shared, usage};
+use crate::net::Notice;
 use crate::observation::Presence;
-use crate::store::{AskedState, Counters, HostDone, RunWriter, ServiceDone, StoreError};
+use crate::store::{Action, AskedState, Counters, HostDone, RunWriter, ServiceDone, StoreError};
 
 /// Hosts in one transaction.
 const BATCH: usize = 2048;
@@ -35,6 +37,7 @@ pub(super) fn write(
     let started = shared.door.clock().elapsed();
     let mut batch = Vec::new();
     let mut written = None;
+    let mut notices = VecDeque::new();
     loop {
         let waited =
             runtime.block_on(async { tokio::time::timeout(HEARTBEAT, receiver.recv_many(&mut batch, BATCH)).await });
@@ -48,6 +51,7 @@ pub(super) fn write(
             }
         }
         shared.progress.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
+        tell(&mut writer, &mut notices, shared)?;
         let position = shared.dispatcher.position_with(batch.iter().map(|one| one.index));
         // Room and places are held until the commit, the hosts go into it.
         let (hosts, held): (Vec<HostDone>, Vec<_>) = batch.drain(..).map(|one| (one.host, one.held)).unzip();
@@ -70,6 +74,24 @@ pub(super) fn write(
             return Ok(position.low + position.done_above());
         }
     }
+}
+
+/// Records which networks were slowed or are not asked any more. A case locked by a reader keeps them for the next round.
+fn tell(writer: &mut RunWriter, notices: &mut VecDeque<Notice>, shared: &Shared) -> Result<(), StoreError> {
+    let back_off = shared.door.back_off();
+    shared.progress.withheld.store(back_off.withheld(), Ordering::Relaxed);
+    notices.extend(back_off.notices());
+    while let Some(notice) = notices.front() {
+        let what = if notice.part > 0.0 { "slowed" } else { "stopped" };
+        let body = json!({ "network": notice.network, "what": what, "part": notice.part, "why": notice.why });
+        match writer.record(notice.at, Action::BackOff, &body) {
+            Err(StoreError::Locked) => return Ok(()),
+            other => other?,
+        }
+        shared.progress.backed_off.fetch_add(1, Ordering::Relaxed);
+        notices.pop_front();
+    }
+    Ok(())
 }
 
 fn commit(

@@ -7,11 +7,13 @@ use std::path::Path;
 
 use ipnet::IpNet;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use serde_json::Value;
 
 use super::asked::OpenChunks;
 use super::row::{Memory, Rows, Sighting};
 use super::run::progress;
-use super::{Access, AskedState, Counters, Position, Result, RunId, StoreError, connect, int, record, schema};
+use super::{Access, Action, AskedState, Counters, Position, Result, RunId, StoreError, connect, int, record, schema};
+use crate::clock::Timestamp;
 use crate::observation::{Observation, Seen};
 use crate::proto::Reading;
 
@@ -97,6 +99,19 @@ impl RunWriter {
     #[must_use]
     pub fn position(&self) -> &Position {
         &self.position
+    }
+
+    /// Appends a record about this run, in the name of whoever began it.
+    ///
+    /// # Errors
+    /// As [`RunWriter::commit`].
+    pub fn record(&mut self, at: Timestamp, action: Action, body: &Value) -> Result<()> {
+        let read = "SELECT actor FROM records WHERE action = ?1 AND subject = ?2 ORDER BY seq DESC LIMIT 1";
+        let subject = self.run.to_string();
+        let started = params![Action::ScanStarted.as_str(), subject];
+        let actor: Option<String> = self.connection.query_row(read, started, |row| row.get(0)).optional()?;
+        record::append(&self.connection, at, actor.as_deref().unwrap_or_default(), action, &subject, body)?;
+        Ok(())
     }
 
     /// Stores a batch. `position` marks every host of the batch done and is committed with it; `counters` are those of
@@ -186,7 +201,6 @@ fn save_progress(
 mod tests {
     use super::super::{Case, NewCase, RunSpec, State};
     use super::*;
-    use crate::clock::Timestamp;
     use crate::facet::{Facet, FacetKind};
     use crate::observation::{Capture, End, Exchange, Outcome, Service, Speech, Step};
 

@@ -12,6 +12,7 @@
     reason = "tests fail by panicking, start the program and listen on loopback"
 )]
 
+mod backoff;
 mod demo;
 mod dependencies;
 mod exits;
