@@ -200,6 +200,9 @@ def listing(folder, hosts, port=None):
 
 
 def pyjarm_rows(path):
+    """Host -> JARM; it writes no file when it has nothing to say."""
+    if not path.exists():
+        return {}
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {row["Host"]: row["JARM"] for row in rows}

@@ -194,7 +194,9 @@ class Range:
             iif != "s0" accept
             ip daddr 198.19.255.0/24 accept
             ip daddr @live accept
-            drop }} }}"""
+            drop
+          }}
+        }}"""
         sh("ip", "netns", "exec", self.server, "nft", "-f", "-", input=rules)
 
 
@@ -215,8 +217,11 @@ class Loopback:
     def refuse_but(self, network, part):
         """Of this network only this part answers on port 80; the rest refuses."""
         rules = f"""flush ruleset
-        table ip few {{ chain in {{ type filter hook input priority 0; policy accept;
-          tcp dport 80 ip daddr {network} ip daddr != {part} reject with tcp reset }} }}"""
+        table ip few {{
+          chain in {{ type filter hook input priority 0; policy accept;
+            tcp dport 80 ip daddr {network} ip daddr != {part} reject with tcp reset
+          }}
+        }}"""
         sh(*self.inside("nft", "-f", "-"), input=rules)
 
 
