@@ -10,17 +10,19 @@
     reason = "a benchmark fails loudly and prints"
 )]
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hostkin::clock::{SystemClock, Timestamp};
+use hostkin::clock::{FakeClock, SystemClock, Timestamp};
 use hostkin::facet::{Facet, FacetKind};
-use hostkin::net::{Limiter, Rates, SystemEntropy};
+use hostkin::net::{Limiter, NoTurn, Rates, SystemEntropy};
 use hostkin::observation::{Capture, End, Exchange, Observation, Outcome, Service, Speech, Step};
 use hostkin::proto::jarm::{self, HelloRandom};
 use hostkin::proto::ssh::{self, Kex, Want};
@@ -29,6 +31,7 @@ use hostkin::scan::usage;
 use hostkin::store::{AskedState, Case, Counters, HostDone, NewCase, RunId, RunSpec, RunWriter, ServiceDone};
 use hostkin::target::{Order, Shard};
 use serde_json::Value as Json;
+use tokio::task::{JoinSet, LocalSet};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_millis(150);
@@ -107,7 +110,9 @@ fn unhex(text: &str) -> Vec<u8> {
 
 fn hellos(bench: &Bench) {
     let random = HelloRandom::draw(&mut SystemEntropy, [9; 32]);
-    bench.each("hello: JARM's ten", || (0..10).map(|probe| jarm::hello(probe, "198.18.77.104", &random).len()).sum::<usize>());
+    bench.each("hello: JARM's ten", || {
+        (0..10).map(|probe| jarm::hello(probe, "198.18.77.104", &random).len()).sum::<usize>()
+    });
     bench.each("hello: JARM's ten with their random numbers", || {
         let hello = |probe| jarm::hello(probe, "198.18.77.104", &HelloRandom::draw(&mut SystemEntropy, [9; 32])).len();
         (0..10).map(hello).sum::<usize>()
@@ -117,7 +122,9 @@ fn hellos(bench: &Bench) {
         let _ = Kex::new(Want::First, &mut SystemEntropy).next(Event::Connected, &[], &mut out);
         out
     });
-    bench.each("hello: HTTP request", || http::request("/", "198.18.77.104", 80, false, Some("https://scan.example.org/")));
+    bench.each("hello: HTTP request", || {
+        http::request("/", "198.18.77.104", 80, false, Some("https://scan.example.org/"))
+    });
 }
 
 /// JARM's ten answers of a real nginx, the certificates in clear.
@@ -181,42 +188,52 @@ fn order(bench: &Bench) {
 }
 
 fn limiter(bench: &Bench) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let nothing = Limiter::new(Rates::default(), SystemClock::shared());
-    let host = |n: u32| IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n % (1 << 20)));
+    // Spread over a million addresses, so that neighbours rarely meet in time.
+    let host = |n: u32| IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + (n.wrapping_mul(2_654_435_761) >> 12)));
+    let clock = Arc::new(FakeClock::at(Timestamp::UNIX_EPOCH));
+    let narrow = Rates { network: Some(20.0), host: Some(2.0), host_total: Some(32), asn: Some(50.0), run: Some(1e6) };
+    let limiter = Limiter::new(narrow, Arc::<FakeClock>::clone(&clock));
     let mut n = 0;
-    bench.each("limiter: a turn without limits", || {
+    bench.each("limiter: a turn under all limits", || {
         n += 1;
-        runtime.block_on(nothing.turn(host(n), None))
-    });
-    // Limits that never bind, over a million hosts.
-    let narrow = Rates { network: Some(1e9), host: Some(1e9), host_total: Some(u32::MAX), asn: Some(1e9), run: None };
-    let limiter = Limiter::new(narrow, SystemClock::shared());
-    bench.each("limiter: a turn of host, network and AS", || {
-        n += 1;
-        let turn = runtime.block_on(limiter.turn(host(n), Some(n % 50)));
+        clock.advance(Duration::from_millis(1));
+        let turn = limiter.take(host(n), Some(n % 50));
         limiter.forget(host(n));
         turn
     });
-    // What the pace of the whole run costs, its thread included; the figure falls as the rate grows.
+    // What the pace of the whole run costs with 256 hosts waiting, their timers included.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for rate in [1_000, 10_000, 50_000] {
-        let paced = Limiter::new(Rates { run: Some(f64::from(rate)), ..Rates::default() }, SystemClock::shared());
+        let limiter = Limiter::new(Rates { run: Some(f64::from(rate)), ..Rates::default() }, SystemClock::shared());
+        let limiter = Rc::new(limiter);
+        let turns = rate / 4;
         bench.rounds(&format!("limiter: a turn at {rate} a second"), || {
-            let turns = rate / 4;
-            let took = cpu(|| {
-                runtime.block_on(async {
-                    for n in 0..turns {
-                        paced.turn(host(n), None).await.unwrap();
-                    }
-                });
-            });
+            let next = Rc::new(Cell::new(0));
+            let all = async {
+                let mut waiting = JoinSet::new();
+                for _ in 0..256 {
+                    let (limiter, next) = (Rc::clone(&limiter), Rc::clone(&next));
+                    waiting.spawn_local(async move {
+                        while next.get() < turns {
+                            next.set(next.get() + 1);
+                            turn(&limiter, host(next.get())).await;
+                        }
+                    });
+                }
+                while waiting.join_next().await.is_some() {}
+            };
+            let took = cpu(|| LocalSet::new().block_on(&runtime, all));
             (u64::from(turns), took)
         });
     }
 }
 
-fn reading(speech: Speech, capture: &Capture) -> Reading {
-    proto::read(speech, capture)
+async fn turn(limiter: &Limiter, host: IpAddr) {
+    limiter.line_up(host, None).await;
+    while let Err(NoTurn::NotYet(time)) = limiter.take(host, None) {
+        limiter.line_up_again(time).await;
+    }
+    limiter.forget(host);
 }
 
 /// A host with all three services, most of whose values others have too; certificate and SSH key are its own.
@@ -280,7 +297,7 @@ fn new_run(folder: &Path) -> (Case, RunId) {
 fn writer(bench: &Bench) {
     const BATCH: u64 = 1024;
     let samples = [(Speech::Tls, jarm_capture()), (Speech::Http, http_capture()), (Speech::Ssh, ssh_capture())]
-        .map(|(speech, capture)| (speech, capture.clone(), reading(speech, &capture)));
+        .map(|(speech, capture)| (speech, capture.clone(), proto::read(speech, &capture)));
     let facets = samples.iter().map(|(_, _, reading)| reading.facets.len() as u64 + 1).sum::<u64>();
     let folder = tempfile::tempdir().unwrap();
     let (case, run) = new_run(folder.path());
@@ -296,5 +313,7 @@ fn writer(bench: &Bench) {
         })
     };
     bench.rounds("writer: a facet, committed", || (4 * BATCH * facets, (0..4).map(|_| batch()).sum()));
-    bench.rounds(&format!("writer: a host of {facets} facets, committed"), || (4 * BATCH, (0..4).map(|_| batch()).sum()));
+    bench.rounds(&format!("writer: a host of {facets} facets, committed"), || {
+        (4 * BATCH, (0..4).map(|_| batch()).sum())
+    });
 }
