@@ -123,7 +123,8 @@ impl<'a> Probe<'a> {
         // Our own fault says nothing of the host, so it must not pass for a host that was asked.
         let failed = self.capture.exchanges.last().is_some_and(|one| one.end == End::Failed);
         if presence == Presence::Heard || every || failed {
-            observations.push(self.observe(self.service.speech, self.capture.clone(), false));
+            let capture = std::mem::take(&mut self.capture);
+            observations.push(self.observe(self.service.speech, capture, false));
         }
         if let Some(page) = self.over_tls.take() {
             observations.push(self.observe(Speech::Http, page, true));
