@@ -1,8 +1,12 @@
 //! One worker thread: its own runtime, and as many hosts at once as it has places.
 
+use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -62,14 +66,11 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     shared.progress.in_flight.fetch_add(1, Ordering::Relaxed);
     // Every index below the order's length has a host.
     let Some(host) = shared.order.position(index).and_then(|position| shared.targets.host(position)) else { return };
-    let asking = tokio::task::spawn_local({
-        let (shared, host) = (Arc::clone(&shared), host.clone());
-        async move {
-            let known = shared.discovery.look(&host).await;
-            probe::host(&shared.door, &host, &known, &shared.settings, false).await
-        }
+    let asking = pin!(async {
+        let known = shared.discovery.look(&host).await;
+        probe::host(&shared.door, &host, &known, &shared.settings, false).await
     });
-    let asked = asking.await.unwrap_or_else(|_| broken(&shared, &host));
+    let asked = or_panic(asking).await.unwrap_or_else(|| broken(&shared, &host));
     shared.progress.in_flight.fetch_sub(1, Ordering::Relaxed);
     if asked.iter().any(was_stopped) {
         if shared.door.is_over() {
@@ -85,6 +86,16 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     let finished = Finished { index, host: writer::done(index, host.address, asn, asked), room };
     // The writer is gone only when it failed; the run stops then and says so.
     let _ = sender.send(finished).await;
+}
+
+/// Carries the work to its end, or to its panic (`None`): one broken probe must cost no more than its own host.
+async fn or_panic<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Some),
+        // What it held was dropped as it unwound, and it is not polled again.
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 fn was_stopped(asked: &Asked) -> bool {
@@ -122,4 +133,21 @@ fn broken(shared: &Shared, host: &Host) -> Vec<Asked> {
         }
     };
     host.services.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_under_way_is_an_answer_and_not_the_end() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let work = |fails: bool| async move {
+            tokio::task::yield_now().await;
+            assert!(!fails, "a probe broke");
+            7
+        };
+        assert_eq!(runtime.block_on(or_panic(pin!(work(false)))), Some(7));
+        assert_eq!(runtime.block_on(or_panic(pin!(work(true)))), None);
+    }
 }
