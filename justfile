@@ -24,3 +24,9 @@ live:
 # Packet counts in a network namespace; needs root.
 netns:
     tests/netns/run
+
+# The engine's parts, then the engine beside its peers; needs root, see tests/bench/README.md.
+bench:
+    cargo bench
+    cargo build --release
+    tests/bench/run

@@ -114,6 +114,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a socket of the test's own to set options on")]
     #[test]
     fn a_socket_without_an_answer_has_none() {
         let socket = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();

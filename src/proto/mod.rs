@@ -54,10 +54,10 @@ pub trait Conversation: Send {
 }
 
 /// A conversation that is made when the connection stands: most addresses are dead, and a hello or a TLS session made for
-/// nobody would cost more than the question.
+/// nobody would cost more than the question. It is kept apart, so that who waits for an answer takes no room for it.
 pub struct Lazy<F, C> {
     make: Option<F>,
-    made: Option<C>,
+    made: Option<Box<C>>,
 }
 
 impl<F: FnOnce() -> Option<C> + Send, C: Conversation> Lazy<F, C> {
@@ -69,18 +69,18 @@ impl<F: FnOnce() -> Option<C> + Send, C: Conversation> Lazy<F, C> {
 
 impl<F: FnOnce() -> Option<C> + Send, C: Conversation> Conversation for Lazy<F, C> {
     fn limit(&self) -> usize {
-        self.made.as_ref().map_or(0, Conversation::limit)
+        self.made.as_ref().map_or(0, |made| made.limit())
     }
 
     fn next(&mut self, event: Event, heard: &[u8], out: &mut Vec<u8>) -> Next {
         if let Some(make) = self.make.take() {
-            self.made = make();
+            self.made = make().map(Box::new);
         }
         self.made.as_mut().map_or(Next::Done, |made| made.next(event, heard, out))
     }
 
     fn finish(&mut self) -> Remains {
-        self.made.as_mut().map(Conversation::finish).unwrap_or_default()
+        self.made.as_mut().map(|made| made.finish()).unwrap_or_default()
     }
 }
 

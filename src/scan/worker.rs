@@ -1,8 +1,12 @@
 //! One worker thread: its own runtime, and as many hosts at once as it has places.
 
+use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -62,14 +66,13 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     // Every index below the order's length has a host.
     let Some(host) = shared.order.position(index).and_then(|position| shared.targets.host(position)) else { return };
     let door = shared.door.for_host();
-    let asking = tokio::task::spawn_local({
-        let (shared, host, door) = (Arc::clone(&shared), host.clone(), door.clone());
-        async move {
-            let known = shared.discovery.look(&host).await;
-            probe::host(&door, &host, &known, &shared.settings, false).await
-        }
+    // Kept until the host is committed: what it holds in memory counts as long.
+    let kept = door.clone();
+    let asking = pin!(async {
+        let known = shared.discovery.look(&host).await;
+        probe::host(&door, &host, &known, &shared.settings, false).await
     });
-    let asked = asking.await.unwrap_or_else(|_| broken(&shared, &host));
+    let asked = or_panic(asking).await.unwrap_or_else(|| broken(&shared, &host));
     shared.progress.in_flight.fetch_sub(1, Ordering::Relaxed);
     if asked.iter().any(was_stopped) {
         if shared.door.is_over() {
@@ -82,9 +85,19 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     let Ok(room) = room else { return };
     shared.progress.queued.fetch_add(1, Ordering::Relaxed);
     let asn = shared.door.origin(host.address);
-    let finished = Finished { index, host: writer::done(index, host.address, asn, asked), held: (room, door) };
+    let finished = Finished { index, host: writer::done(index, host.address, asn, asked), held: (room, kept) };
     // The writer is gone only when it failed; the run stops then and says so.
     let _ = sender.send(finished).await;
+}
+
+/// Carries the work to its end, or to its panic (`None`): one broken probe must cost no more than its own host.
+async fn or_panic<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Some),
+        // What it held was dropped as it unwound, and it is not polled again.
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 fn was_stopped(asked: &Asked) -> bool {
@@ -125,4 +138,21 @@ fn broken(shared: &Shared, host: &Host) -> Vec<Asked> {
         }
     };
     host.services.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_under_way_is_an_answer_and_not_the_end() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let work = |fails: bool| async move {
+            tokio::task::yield_now().await;
+            assert!(!fails, "a probe broke");
+            7
+        };
+        assert_eq!(runtime.block_on(or_panic(pin!(work(false)))), Some(7));
+        assert_eq!(runtime.block_on(or_panic(pin!(work(true)))), None);
+    }
 }
