@@ -335,7 +335,7 @@ const EXPORTS: [&[&str]; 5] = [
     &["export", "x.case", "observations", "--format", "csv"],
     &["export", "x.case", "observations"],
     &["export", "x.case", "facets", "--json"],
-    &["find", "x.case", "http.server=small", "--format", "csv"],
+    &["find", "-q", "x.case", "http.server=small", "--format", "csv"],
 ];
 
 #[test]
