@@ -115,6 +115,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a socket that sends nothing")]
     fn a_socket_without_an_answer_has_none() {
         let socket = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
         let socket = std::os::fd::AsFd::as_fd(&socket);
