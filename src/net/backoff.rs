@@ -365,6 +365,7 @@ impl Stopped {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "halves are exact")]
 mod tests {
     use std::net::Ipv4Addr;
 

@@ -116,6 +116,7 @@ mod tests {
 
     #[expect(clippy::disallowed_methods, reason = "a socket of the test's own to set options on")]
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a socket that sends nothing")]
     fn a_socket_without_an_answer_has_none() {
         let socket = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
         let socket = std::os::fd::AsFd::as_fd(&socket);

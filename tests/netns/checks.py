@@ -250,6 +250,26 @@ def opt_out(verdicts, program, space, folder):
     verdicts.check(summary["complete"], "opt-out: the scan ends as done", cost(summary))
 
 
+def says_no(verdicts, program, here, there, folder):
+    """A router answers "administratively prohibited" for one /24: it is not asked any more. One that only
+    says "unreachable" is asked to the end."""
+    there.call(["ip", "address", "add", "198.18.0.2/32", "dev", "s0"])
+    there.call(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv4/icmp_ratelimit"])
+    there.call(["ip", "route", "add", "prohibit", "198.18.112.0/24"])
+    there.call(["ip", "route", "add", "unreachable", "198.18.113.0/24"])
+    path = scope(folder / "no.toml", ["198.18.112.0/23"], {"http": [80]})
+    case = Case(program, here, folder / "no.case", path)
+    with here.capture(folder / "no.pcap"):
+        summary = case.scan(*PLAIN, "--rate", 200)
+    first = wire.first_syns(wire.read(folder / "no.pcap"))
+    forbidden = {wire.number(address) for address in addresses("198.18.112.0", 256)}
+    asked = sum(one.to in forbidden for one in first)
+    verdicts.check(0 < asked <= 10, "a network that says no is not asked any more", f"{asked} of its 256 were")
+    verdicts.check(len(first) - asked == 256, "one that only cannot be reached is", f"{len(first) - asked} of 256")
+    withheld = summary["outcomes"].get("unreachable")
+    verdicts.check(withheld == 256 - asked, "who was not asked for that is counted", f"{withheld} unreachable")
+
+
 def scattered(network, size, count, seed):
     """`count` addresses of a range of `size`, the same for the same seed."""
     return sorted(random.Random(seed).sample(addresses(network, size), count), key=wire.number)
