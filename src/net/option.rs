@@ -114,7 +114,6 @@ mod tests {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a socket of the test's own to set options on")]
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a socket that sends nothing")]
     fn a_socket_without_an_answer_has_none() {
