@@ -6,13 +6,17 @@ use crate::proto::http::{self, PageConversation};
 
 impl Probe<'_> {
     pub(super) async fn http(&mut self) {
-        let page = self.get(Step::Page, "/").await;
-        if page == Go::Enough || self.nobody_there() || !self.settings.favicon {
+        if self.page().await == Go::Enough || self.nobody_there() || !self.settings.favicon {
             return;
         }
         if self.capture.exchanges.last().is_some_and(http::wants_favicon) {
             self.get(Step::Favicon, "/favicon.ico").await;
         }
+    }
+
+    /// The page, unless a hunt has asked for it already.
+    pub(super) async fn page(&mut self) -> Go {
+        if self.capture.exchanges.is_empty() { self.get(Step::Page, "/").await } else { self.go() }
     }
 
     async fn get(&mut self, step: Step, path: &str) -> Go {

@@ -5,6 +5,8 @@
 //! pure readers of `proto` say about what came so far.
 
 mod http;
+pub mod hunt;
+mod prune;
 mod settings;
 mod ssh;
 mod tls;
@@ -12,9 +14,11 @@ mod tls;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-pub use settings::{Costs, Proof, Settings, SshKeys, Want};
+pub use prune::hunted;
+pub use settings::{Costs, HuntSettings, Proof, Settings, SshKeys, Want};
 
 use crate::clock::Timestamp;
+use crate::facet::FacetKind;
 use crate::net::Door;
 use crate::observation::{Capture, CutShort, End, Exchange, Observation, Presence, Service, Speech, Step};
 use crate::proto::{self, Conversation, Reading};
@@ -55,11 +59,7 @@ pub async fn host(door: &Door, host: &Host, known: &[Presence], settings: &Setti
             continue;
         }
         let mut probe = Probe::new(door, service, settings);
-        match service.speech {
-            Speech::Tls => probe.tls().await,
-            Speech::Http => probe.http().await,
-            Speech::Ssh => probe.ssh().await,
-        }
+        probe.all().await;
         all.push(probe.finish(every));
     }
     all
@@ -86,6 +86,11 @@ enum Go {
     Enough,
 }
 
+/// What an ended connection means for those that would follow.
+fn go_after(exchange: &Exchange) -> Go {
+    if matches!(exchange.end, End::Stopped | End::OutOfScope | End::Failed) { Go::Enough } else { Go::On }
+}
+
 impl<'a> Probe<'a> {
     fn new(door: &'a Door, service: &'a Service, settings: &'a Settings) -> Self {
         let capture = empty_capture(service);
@@ -93,13 +98,27 @@ impl<'a> Probe<'a> {
         Self { door, service, settings, since, started_at, capture, key_share: OnceLock::new(), over_tls: None }
     }
 
+    /// Everything wanted of this service that was not asked yet.
+    async fn all(&mut self) {
+        match self.service.speech {
+            Speech::Tls => self.tls().await,
+            Speech::Http => self.http().await,
+            Speech::Ssh => self.ssh().await,
+        }
+    }
+
     /// Has one conversation. `Enough`: stopped or no longer permitted, so no further one may follow.
     async fn converse(&self, step: Step, conversation: &mut dyn Conversation) -> (Exchange, Go) {
         // The first connection is the question who is there; only further ones need a place.
         let _place = if self.capture.exchanges.is_empty() { None } else { self.door.talker().await };
         let exchange = self.door.converse(self.service, step, conversation, self.since).await;
-        let go = if matches!(exchange.end, End::Stopped | End::OutOfScope | End::Failed) { Go::Enough } else { Go::On };
+        let go = go_after(&exchange);
         (exchange, go)
+    }
+
+    /// Whether a further connection may follow the last one made.
+    fn go(&self) -> Go {
+        self.capture.exchanges.last().map_or(Go::On, go_after)
     }
 
     /// True when the first connection found nobody: further ones would only repeat the question.
@@ -156,8 +175,12 @@ fn empty_capture(service: &Service) -> Capture {
 #[must_use]
 pub fn read(speech: Speech, capture: &Capture) -> Reading {
     let mut reading = proto::read(speech, capture);
-    if capture.cut_short == Some(CutShort::Failed) {
-        reading.detail = Some("a bug in hostkin ended this probe; please report it".to_owned());
+    match capture.cut_short {
+        Some(CutShort::Pruned) => pruned(&mut reading, capture),
+        Some(CutShort::Failed) => {
+            reading.detail = Some("a bug in hostkin ended this probe; please report it".to_owned());
+        }
+        Some(CutShort::Stopped) | None => {}
     }
     if let [.., last] = capture.exchanges.as_slice()
         && capture.exchanges.iter().all(|one| one.end == last.end)
@@ -167,6 +190,14 @@ pub fn read(speech: Speech, capture: &Capture) -> Reading {
         reading.detail = last.note.clone().or(reading.detail);
     }
     reading
+}
+
+/// What a hunt cut off: the last connection is the one that ruled the host out, and a JARM that was cut off is none, even
+/// where it was the tenth hello that did.
+fn pruned(reading: &mut Reading, capture: &Capture) {
+    reading.detail = capture.exchanges.last().map(|one| format!("ruled out by {}", one.step));
+    let jarm = [FacetKind::TlsJarm, FacetKind::TlsJarmRaw, FacetKind::TlsJarmFirstRead];
+    reading.facets.retain(|facet| !jarm.contains(&facet.kind));
 }
 
 /// Whether anybody was there, by the first connection that was made.

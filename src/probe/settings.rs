@@ -1,7 +1,9 @@
 //! What is wanted of each host.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
+use super::hunt::Hunt;
 use crate::observation::{Speech, UnknownWord};
 use crate::proto::ssh;
 
@@ -75,6 +77,15 @@ pub enum Proof {
     Needed,
     /// For every TLS service: the server proves its key, and the HTTPS page rides on it.
     Always,
+}
+
+/// A hunt, and how a host is captured that is like a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HuntSettings {
+    /// What to look for.
+    pub hunt: Arc<Hunt>,
+    /// When a full session is opened with seeds and hosts like them.
+    pub proof_of_matches: Proof,
 }
 
 /// What is wanted of each host, and how hard to try.

@@ -8,7 +8,7 @@ use crate::proto::ssh::{self, Kex, Want};
 
 impl Probe<'_> {
     pub(super) async fn ssh(&mut self) {
-        if self.exchange_keys(Want::First, Step::Kex(String::new())).await == Go::Enough || self.nobody_there() {
+        if self.first_key().await == Go::Enough || self.nobody_there() {
             return;
         }
         if self.settings.ssh_keys == SshKeys::First {
@@ -19,6 +19,15 @@ impl Probe<'_> {
             if self.exchange_keys(Want::Algorithm(algorithm), step).await == Go::Enough {
                 return;
             }
+        }
+    }
+
+    /// The first key exchange, unless a hunt has had it already.
+    pub(super) async fn first_key(&mut self) -> Go {
+        if self.capture.exchanges.is_empty() {
+            self.exchange_keys(Want::First, Step::Kex(String::new())).await
+        } else {
+            self.go()
         }
     }
 

@@ -33,13 +33,23 @@ impl Probe<'_> {
     }
 
     async fn jarm(&mut self) -> Go {
+        if self.go() == Go::Enough {
+            return Go::Enough;
+        }
+        // A hunt may have asked some already, and may have found that no more are worth asking.
         for probe in 0..10 {
-            if self.hello(probe).await == Go::Enough {
-                return Go::Enough;
-            }
             if self.nobody_there() || jarm::stalled_at_start(&self.capture.exchanges) {
                 return Go::On;
             }
+            if self.was_asked(probe) {
+                continue;
+            }
+            if self.hello(probe).await == Go::Enough {
+                return Go::Enough;
+            }
+        }
+        if self.nobody_there() || jarm::stalled_at_start(&self.capture.exchanges) {
+            return Go::On;
         }
         for _ in 0..self.settings.retries {
             for probe in 0..10 {
@@ -51,7 +61,7 @@ impl Probe<'_> {
         Go::On
     }
 
-    async fn hello(&mut self, probe: u8) -> Go {
+    pub(super) async fn hello(&mut self, probe: u8) -> Go {
         let read_on = self.settings.want.cert && READ_ON.contains(&probe);
         let key_share = &self.key_share;
         let mut conversation = Lazy::new(|| {
@@ -61,6 +71,10 @@ impl Probe<'_> {
         let (exchange, go) = self.converse(Step::Jarm(probe), &mut conversation).await;
         self.capture.exchanges.push(exchange);
         go
+    }
+
+    fn was_asked(&self, probe: u8) -> bool {
+        self.capture.exchanges.iter().any(|one| one.step == Step::Jarm(probe))
     }
 
     /// True when no attempt at this probe settled it.

@@ -29,11 +29,8 @@ pub fn fold(parts: &[Option<Part>; 10]) -> String {
     let mut out = String::with_capacity(62);
     let mut tail = Sha256::new();
     for part in parts {
-        let Some(part) = part else {
-            out.push_str("000");
-            continue;
-        };
-        let _ = write!(out, "{:02x}{}", cipher_number(&part.cipher), version_letter(part.version));
+        out.push_str(&code(part.as_ref()));
+        let Some(part) = part else { continue };
         let (alpn, extensions) = split_as_reference(part);
         tail.update(alpn.as_bytes());
         tail.update(extensions.as_bytes());
@@ -42,6 +39,15 @@ pub fn fold(parts: &[Option<Part>; 10]) -> String {
         let _ = write!(out, "{byte:02x}");
     }
     out
+}
+
+/// The three characters of one answer; `None` is a void one.
+#[must_use]
+pub fn code(part: Option<&Part>) -> String {
+    part.map_or_else(
+        || "000".to_owned(),
+        |part| format!("{:02x}{}", cipher_number(&part.cipher), version_letter(part.version)),
+    )
 }
 
 /// Place in the index from 1, 70 for a cipher not in it, 0 for none.
