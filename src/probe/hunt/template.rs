@@ -315,7 +315,7 @@ pub(super) fn codes(value: &[u8]) -> Option<[String; 10]> {
     let text = std::str::from_utf8(value).ok().filter(|text| text.len() == 62 && *text != fold::ZERO)?;
     let mut parts = [const { String::new() }; 10];
     for (place, part) in parts.iter_mut().enumerate() {
-        *part = text.get(place * 3..place * 3 + 3)?.to_owned();
+        text.get(place * 3..place * 3 + 3)?.clone_into(part);
     }
     Some(parts)
 }

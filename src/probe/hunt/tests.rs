@@ -146,6 +146,8 @@ fn a_jarm_of_ten_voids_is_nobodys_template() {
 
 #[test]
 fn by_first_the_first_service_speaks_and_by_any_all_must_differ() {
+    use Answer::{Differs, Like, Nothing, Open};
+    use Verdict::{Like as L, Open as O, RuledOut as R};
     let seeds = [facts("192.0.2.1", Speech::Tls, stack(0xc02f, 0xc030))];
     let standing = |by, heard: &[&[Answer]]| {
         let mut standing = Standing::new(&hunt_of(&seeds, by));
@@ -154,8 +156,6 @@ fn by_first_the_first_service_speaks_and_by_any_all_must_differ() {
         }
         (standing.so_far(), standing.verdict())
     };
-    use Answer::{Differs, Like, Nothing, Open};
-    use Verdict::{Like as L, Open as O, RuledOut as R};
     assert_eq!(standing(By::First, &[&[Differs]]), (Some(R), R));
     assert_eq!(standing(By::Any, &[&[Differs]]), (None, R));
     assert_eq!(standing(By::Any, &[&[Differs], &[Like]]), (Some(L), L));
