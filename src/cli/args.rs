@@ -237,18 +237,26 @@ pub struct Scan {
     /// Only these targets, inside the scope: a file of `[NAME@]ADDRESS[:PORT]` lines or CIDRs, or one CIDR. May repeat.
     #[arg(long, value_name = "FILE|CIDR")]
     pub targets: Vec<String>,
-    /// Full capture of every host.
-    #[arg(long)]
+    /// Full capture of every host; what a case without observed seeds does anyway.
+    #[arg(long, conflicts_with = "hunt")]
     pub full: bool,
+    /// Rule hosts out by the first telling answers, and capture in full only those that are like a seed; the default
+    /// once a seed has observations on record.
+    #[arg(long)]
+    pub hunt: bool,
+    /// What speaks for a host in a hunt: the first telling service that it offers (`auto` chooses the order, a protocol
+    /// goes first), or `any`, which costs more: ruled out only when all of them differ.
+    #[arg(long, value_enum, default_value_t = HuntBy::Auto, conflicts_with = "full")]
+    pub hunt_by: HuntBy,
     /// Only these fingerprints.
     #[arg(long, value_name = "jarm,cert,http,ssh")]
     pub only: Option<String>,
     /// How many host keys to ask each SSH server for.
     #[arg(long, value_enum, default_value_t = Keys::All)]
     pub ssh_keys: Keys,
-    /// When to open a full TLS session.
-    #[arg(long, value_enum, default_value_t = ProofArg::Always)]
-    pub proof: ProofArg,
+    /// When to open a full TLS session: `always` unless this is a hunt, which needs it only of seeds and hosts like them.
+    #[arg(long, value_enum)]
+    pub proof: Option<ProofArg>,
     /// Ask pages that answered for their favicon.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     pub favicon: Switch,
@@ -289,6 +297,21 @@ pub struct Merge {
     /// The shards' case files; they are only read.
     #[arg(required = true, value_name = "SHARD")]
     pub shards: Vec<PathBuf>,
+}
+
+/// What speaks for a host in a hunt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HuntBy {
+    /// The first telling service that it offers, in the order that costs least.
+    Auto,
+    /// The same, TLS first.
+    Jarm,
+    /// The same, SSH first.
+    Ssh,
+    /// The same, HTTP first.
+    Http,
+    /// All telling services that it offers.
+    Any,
 }
 
 /// How many host keys.

@@ -144,14 +144,16 @@ fn seed_args(case: &Path, ip: IpAddr) -> SeedArgs {
 }
 
 fn scan_args(case: &Path, seed: u64) -> Scan {
-    use super::args::{Keys, ProofArg, Switch};
+    use super::args::{HuntBy, Keys, ProofArg, Switch};
     Scan {
         case: case.to_owned(),
         targets: Vec::new(),
         full: true,
+        hunt: false,
+        hunt_by: HuntBy::Auto,
         only: None,
         ssh_keys: Keys::All,
-        proof: ProofArg::Always,
+        proof: Some(ProofArg::Always),
         favicon: Switch::On,
         rate: None,
         source: None,

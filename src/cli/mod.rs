@@ -8,6 +8,7 @@ mod exit;
 mod export;
 mod find;
 mod generate;
+mod hunt;
 mod import;
 mod info;
 mod interrupt;

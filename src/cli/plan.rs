@@ -11,13 +11,14 @@ use sha2::{Digest as _, Sha256};
 use super::args::{Keys, ProofArg, Scan, Switch};
 use super::case::scope_in_force;
 use super::exit::{Exit, Stop};
+use super::hunt;
 use super::scope::span;
 use super::term::{Output, Term, seconds, width};
 use crate::clock::{Clock, SystemClock};
 use crate::discover::{Connect, Discovery as _};
 use crate::net::{Rates, network_of};
 use crate::observation::Speech;
-use crate::probe::{Costs, Proof, Settings, SshKeys, Want};
+use crate::probe::{Costs, HuntSettings, Proof, Settings, SshKeys, Want};
 use crate::report::Rows;
 use crate::scope::address::step;
 use crate::scope::{Narrowing, Scope};
@@ -32,6 +33,8 @@ pub(super) struct ScanPlan {
     pub(super) scope: Scope,
     pub(super) targets: Targets,
     pub(super) settings: Settings,
+    /// What to look for; `None` is a full capture of everybody.
+    pub(super) hunting: Option<HuntSettings>,
     pub(super) shard: Shard,
     pub(super) rates: Rates,
     pub(super) notes: Vec<String>,
@@ -77,28 +80,33 @@ impl ScanPlan {
         let settings = Settings {
             want,
             ssh_keys: if args.ssh_keys == Keys::First { SshKeys::First } else { SshKeys::All },
-            proof: if args.proof == ProofArg::Needed { Proof::Needed } else { Proof::Always },
+            proof: if args.proof == Some(ProofArg::Needed) { Proof::Needed } else { Proof::Always },
             favicon: args.favicon == Switch::On,
             page: scope.page().map(str::to_owned),
             retries: 1,
         };
         let rates = rates(&scope);
-        Ok(Self { scope, targets, settings, shard, rates, notes })
+        Ok(Self { scope, targets, settings, hunting: None, shard, rates, notes })
     }
 
     /// The resolved configuration, as the run's row keeps it.
     pub(super) fn config(&self, discovery: &str) -> Value {
-        json!({
+        let mut config = json!({
             "want": self.settings.want.words(),
             "ssh_keys": if self.settings.ssh_keys == SshKeys::First { "first" } else { "all" },
-            "proof": if self.settings.proof == Proof::Needed { "needed" } else { "always" },
+            "proof": word(self.settings.proof),
             "favicon": self.settings.favicon,
             "retries": self.settings.retries,
             "page": self.settings.page,
             "targets_sha256": self.targets.digest(),
             "shard": self.shard.to_string(),
             "discovery": discovery,
-        })
+        });
+        if let (Some(hunting), Some(map)) = (&self.hunting, config.as_object_mut()) {
+            map.insert("hunt".to_owned(), json!(hunting.hunt.as_ref()));
+            map.insert("proof_of_matches".to_owned(), json!(word(hunting.proof_of_matches)));
+        }
+        config
     }
 
     /// What decides whether an unfinished run is of the same plan. Rates may change on the way; who is asked what may not.
@@ -125,6 +133,13 @@ impl ScanPlan {
     /// The limits as the run's row keeps them.
     pub(super) fn limits(&self) -> Value {
         json!(self.scope.limits())
+    }
+}
+
+fn word(proof: Proof) -> &'static str {
+    match proof {
+        Proof::Needed => "needed",
+        Proof::Always => "always",
     }
 }
 
@@ -164,7 +179,8 @@ pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
     let clock = SystemClock::new();
     let case = Case::open_read_only(&args.case)?;
     let scope = scope_in_force(&case, &clock, term)?;
-    let plan = ScanPlan::new(args, &scope)?;
+    let mut plan = ScanPlan::new(args, &scope)?;
+    hunt::settle(&mut plan, args, &case, Connect.id())?;
     for note in &plan.notes {
         term.warn(note);
     }
@@ -174,6 +190,7 @@ pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
         writeln!(out, "{line}")?;
     }
     writeln!(out)?;
+    write!(out, "{}", hunt::words(&plan))?;
     networks(&plan).write_table(&mut out, Some(width()))?;
     out.finish()?;
     term.say("nothing was sent");

@@ -17,7 +17,7 @@ use super::plan::ScanPlan;
 use super::progress::Watch;
 use super::scope::span;
 use super::term::Term;
-use super::{VERSION, actor, interrupt};
+use super::{VERSION, actor, hunt, interrupt};
 use crate::clock::{Clock, SystemClock};
 use crate::discover::{Connect, Discovery};
 use crate::net::{Door, Limiter, Stop as Asked, Stopper, Timing, can_send_from, stop_switch};
@@ -50,12 +50,13 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     let mut case = Case::open(&args.case)?;
     let _held = hold(&args.case)?;
     let scope = scope_in_force(&case, clock.as_ref(), term)?;
-    let plan = ScanPlan::new(args, &scope)?;
+    let mut plan = ScanPlan::new(args, &scope)?;
+    let discovery: Arc<dyn Discovery> = Arc::new(Connect);
+    hunt::settle(&mut plan, args, &case, discovery.id())?;
     for note in &plan.notes {
         term.warn(note);
     }
     sendable(args.source)?;
-    let discovery: Arc<dyn Discovery> = Arc::new(Connect);
     let (id, seed, before) = begin(&mut case, args, &plan, discovery.id(), clock.as_ref(), term)?;
     let said_no = said_no(&case, id)?;
     drop(case);
@@ -88,6 +89,7 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
         targets: Arc::new(plan.targets.clone()),
         order,
         settings: plan.settings.clone(),
+        hunting: plan.hunting.clone(),
         discovery: Arc::clone(&discovery),
         door: door.clone(),
         stopper: stopper.clone(),
@@ -105,6 +107,9 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
         write_summary(path, &summary)?;
     }
     tell(&summary, &args.case, term);
+    if plan.hunting.is_some() {
+        hunt::tell(&progress, term);
+    }
     if door.is_over() {
         let until = plan.scope.valid_until();
         term.warn(format!("the scope ended on {until}, so the scan stopped; ask the authority for a new one"));

@@ -23,7 +23,7 @@ pub use usage::{raise_descriptor_limit, reserve_descriptors, usage};
 
 use crate::discover::Discovery;
 use crate::net::{Door, Stopper};
-use crate::probe::Settings;
+use crate::probe::{HuntSettings, Settings};
 use crate::store::{Counters, HostDone, RunId, RunWriter, StoreError};
 use crate::target::{Order, Targets};
 
@@ -46,6 +46,8 @@ pub struct Run {
     pub order: Order,
     /// What to ask.
     pub settings: Settings,
+    /// What to look for; `None` asks everything of everybody.
+    pub hunting: Option<HuntSettings>,
     /// Who answers.
     pub discovery: Arc<dyn Discovery>,
     /// The door.
@@ -82,6 +84,7 @@ struct Shared {
     targets: Arc<Targets>,
     order: Order,
     settings: Settings,
+    hunting: Option<HuntSettings>,
     discovery: Arc<dyn Discovery>,
     door: Door,
     stopper: Stopper,
@@ -114,6 +117,7 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
         targets: run.targets,
         order: run.order,
         settings: run.settings,
+        hunting: run.hunting,
         discovery: run.discovery,
         door: run.door,
         stopper: run.stopper.clone(),

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::observation::Outcome;
+use crate::probe::hunt::Verdict;
 use crate::store::{AskedState, HostDone};
 
 /// Counters of a run, read while it goes on.
@@ -32,6 +33,12 @@ pub struct Progress {
     pub withheld: AtomicU64,
     /// Times that a network was slowed or stopped.
     pub backed_off: AtomicU64,
+    /// Answering hosts that a hunt found to be like a seed, the seeds themselves among them.
+    pub like: AtomicU64,
+    /// Answering hosts that a hunt ruled out.
+    pub ruled_out: AtomicU64,
+    /// Answering hosts of which a hunt could not tell.
+    pub open: AtomicU64,
     outcomes: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -62,6 +69,16 @@ impl Progress {
                 }
             }
         }
+    }
+
+    /// Counts what a hunt made of one host that answered.
+    pub(super) fn count_verdict(&self, verdict: Verdict) {
+        let counter = match verdict {
+            Verdict::Like => &self.like,
+            Verdict::RuledOut => &self.ruled_out,
+            Verdict::Open => &self.open,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Outcomes so far, by word.

@@ -70,15 +70,24 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     let kept = door.clone();
     let asking = pin!(async {
         let known = shared.discovery.look(&host).await;
-        probe::host(&door, &host, &known, &shared.settings, false).await
+        match &shared.hunting {
+            None => (probe::host(&door, &host, &known, &shared.settings, false).await, None),
+            Some(hunting) => {
+                let (asked, verdict) = probe::hunted(&door, &host, &known, &shared.settings, hunting).await;
+                (asked, Some(verdict))
+            }
+        }
     });
-    let asked = or_panic(asking).await.unwrap_or_else(|| broken(&shared, &host));
+    let (asked, verdict) = or_panic(asking).await.unwrap_or_else(|| (broken(&shared, &host), None));
     shared.progress.in_flight.fetch_sub(1, Ordering::Relaxed);
     if asked.iter().any(was_stopped) {
         if shared.door.is_over() {
             shared.stopper.stop();
         }
         return;
+    }
+    if let Some(verdict) = verdict.filter(|_| asked.iter().any(|one| one.presence == Presence::Heard)) {
+        shared.progress.count_verdict(verdict);
     }
     let kib = asked.iter().map(weight).sum::<usize>().div_ceil(1024).clamp(1, QUEUE_KIB);
     let room = Arc::clone(&shared.budget).acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX)).await;

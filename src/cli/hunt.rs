@@ -1,0 +1,208 @@
+//! A scan as a hunt: what the seeds show on record, in which order it is asked for, and what `plan` says about it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::anyhow;
+
+use super::args::{HuntBy, Scan};
+use super::exit::Stop;
+use super::plan::ScanPlan;
+use super::seed::shown;
+use super::term::Term;
+use crate::facet::{FacetKind, Labels, escape_terminal};
+use crate::finding::Subject;
+use crate::observation::Speech;
+use crate::probe::hunt::{Background, By, Hunt, SeedFacts, ServiceFacts, Telling};
+use crate::probe::{HuntSettings, Proof, Want};
+use crate::scan::Progress;
+use crate::store::{Case, ObservationFilter, StoreError};
+
+/// Seeds named by `plan` before the rest is counted.
+const NAMED: usize = 5;
+
+/// Makes the plan a hunt where that is asked for, or by default where a seed has observations on record.
+///
+/// An unfinished run goes before: a scan that began as a full capture, or with what was on record then, goes on so.
+pub(super) fn settle(plan: &mut ScanPlan, args: &Scan, case: &Case, discovery: &str) -> Result<(), Stop> {
+    if args.full {
+        return Ok(());
+    }
+    let (by, lead) = match args.hunt_by {
+        HuntBy::Auto => (By::First, None),
+        HuntBy::Jarm => (By::First, Some(Telling::Jarm)),
+        HuntBy::Ssh => (By::First, Some(Telling::Ssh)),
+        HuntBy::Http => (By::First, Some(Telling::Http)),
+        HuntBy::Any => (By::Any, None),
+    };
+    let asked_for = args.hunt || args.hunt_by != HuntBy::Auto;
+    if !args.new && !asked_for && case.unfinished_run(&plan.digest(discovery))?.is_some() {
+        return Ok(());
+    }
+    let Some(hunt) = gather(case, plan.settings.want, by, lead)? else {
+        return if asked_for { Err(nothing_to_hunt()) } else { Ok(()) };
+    };
+    if let Some(lead) = lead
+        && hunt.services.first() != Some(&lead)
+    {
+        let lead = lead.as_str();
+        return Err(Stop::usage(anyhow!(
+            "no seed shows anything in {lead} to hunt by; see `hostkin export CASE facets`"
+        )));
+    }
+    if !hunt.unseen.is_empty() {
+        let names: Vec<String> = hunt.unseen.iter().take(NAMED).map(|name| escape_terminal(name)).collect();
+        plan.notes.push(format!(
+            "the hunt cannot look for {} of the seeds, of which nothing telling is on record: {}; `--targets` and `--full` observe them",
+            hunt.unseen.len(),
+            names.join(", ")
+        ));
+    }
+    let proof = args.proof.map_or(Proof::Needed, |_| plan.settings.proof);
+    let proof_of_matches = plan.settings.proof;
+    plan.settings.proof = proof;
+    let earlier = if args.new { None } else { unfinished(plan, case, &hunt, proof_of_matches, discovery)? };
+    let hunt = Arc::new(earlier.unwrap_or(hunt));
+    plan.hunting = Some(HuntSettings { hunt, proof_of_matches });
+    Ok(())
+}
+
+fn nothing_to_hunt() -> Stop {
+    Stop::usage(anyhow!(
+        "there is nothing to hunt for: no seed of this case has anything telling on record. Give one with `hostkin seed`, observe it with `hostkin scan --full --targets ADDRESS`, then hunt"
+    ))
+}
+
+/// The hunt of an unfinished run that is this one but for what came on record since: it was fixed when the run began.
+fn unfinished(
+    plan: &mut ScanPlan,
+    case: &Case,
+    hunt: &Hunt,
+    proof_of_matches: Proof,
+    discovery: &str,
+) -> Result<Option<Hunt>, Stop> {
+    for run in case.runs()?.into_iter().rev().filter(crate::store::Run::can_be_continued) {
+        let Some(Ok(earlier)) = run.plan.get("hunt").cloned().map(serde_json::from_value::<Hunt>) else { continue };
+        if (earlier.names(), earlier.by, earlier.lead) != (hunt.names(), hunt.by, hunt.lead) {
+            continue;
+        }
+        plan.hunting = Some(HuntSettings { hunt: Arc::new(earlier.clone()), proof_of_matches });
+        if plan.digest(discovery) == run.plan_sha256 {
+            return Ok(Some(earlier));
+        }
+    }
+    Ok(None)
+}
+
+/// What is on record of the seeds, and of everybody else.
+fn gather(case: &Case, want: Want, by: By, lead: Option<Telling>) -> Result<Option<Hunt>, Stop> {
+    let seeds = case.seeds()?;
+    if seeds.is_empty() {
+        return Ok(None);
+    }
+    let mut facts: Vec<SeedFacts> = Vec::new();
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for seed in &seeds {
+        let name = shown(&seed.subject);
+        if facts.iter().any(|known| known.name == name) {
+            continue;
+        }
+        let services = match &seed.subject {
+            Subject::Host(address) => {
+                addresses.push(*address);
+                services_of(case, *address)?
+            }
+            Subject::Facet(kind, value) => {
+                FacetKind::from_str(kind).ok().and_then(|kind| facet_of(kind, value)).into_iter().collect()
+            }
+        };
+        facts.push(SeedFacts { name, services });
+    }
+    if facts.iter().all(|seed| seed.services.is_empty()) {
+        return Ok(None);
+    }
+    let mut background = Background::default();
+    case.host_facts::<StoreError>(|host| {
+        if !addresses.contains(&host.address) {
+            host.facets.iter().for_each(|(kind, value)| background.add(*kind, value));
+        }
+        Ok(())
+    })?;
+    let labels = Labels::builtin().map_err(anyhow::Error::from)?;
+    Ok(Hunt::new(&facts, want, by, lead, &labels, &background))
+}
+
+/// The last telling look at each service of a seed.
+fn services_of(case: &Case, address: IpAddr) -> Result<Vec<ServiceFacts>, Stop> {
+    let telling = [FacetKind::TlsJarm, FacetKind::SshKexinitSha256, FacetKind::SshHostKey, FacetKind::HttpHeaderOrder];
+    let filter = ObservationFilter { network: Some(address.into()), ..ObservationFilter::default() };
+    let mut services = BTreeMap::new();
+    case.observations::<StoreError>(&filter, |one| {
+        let Ok(speech) = one.protocol.parse::<Speech>() else { return Ok(()) };
+        if !one.over_tls && one.facets.iter().any(|facet| telling.contains(&facet.kind)) {
+            let facets = one.facets.into_iter().map(|facet| (facet.kind, facet.value)).collect();
+            let facts = ServiceFacts { speech, imported: one.capture_sha256.is_none(), facets };
+            // Runs come in order, so the last look stays.
+            services.insert((one.port, speech, one.name), facts);
+        }
+        Ok(())
+    })?;
+    Ok(services.into_values().collect())
+}
+
+/// A facet given as a seed, as the service that shows it; `None` for kinds that a hunt does not ask for first.
+fn facet_of(kind: FacetKind, value: &str) -> Option<ServiceFacts> {
+    let speech = match kind {
+        FacetKind::TlsJarm => Speech::Tls,
+        FacetKind::SshHostKey | FacetKind::SshKexinitSha256 | FacetKind::SshHasshServer => Speech::Ssh,
+        FacetKind::HttpHeaderOrder => Speech::Http,
+        _ => return None,
+    };
+    Some(ServiceFacts { speech, imported: false, facets: vec![(kind, value.as_bytes().to_vec())] })
+}
+
+/// What `plan` says of a hunt; empty for a full capture.
+pub(super) fn words(plan: &ScanPlan) -> String {
+    let mut out = String::new();
+    let Some(HuntSettings { hunt, .. }) = &plan.hunting else { return out };
+    let services: Vec<&str> = hunt.services.iter().map(|one| one.as_str()).collect();
+    let seeds: Vec<String> = hunt.seeds.iter().take(NAMED).map(|seed| escape_terminal(&seed.seed)).collect();
+    let more = hunt.seeds.len().saturating_sub(seeds.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let rule = match hunt.by {
+        By::First => {
+            "the first of these services that a host offers decides: it is like a seed's, or the host is ruled out"
+        }
+        By::Any => "a host is ruled out only when each of these services that it offers differs from every seed's",
+    };
+    let _ = writeln!(out, "hunt             for {}{more}; a time-out rules nobody out", seeds.join(", "));
+    let _ = writeln!(out, "                 in the order {}: {rule}", services.join(", "));
+    if hunt.services.contains(&Telling::Jarm) {
+        let order: Vec<String> = hunt.jarm_order.iter().map(u8::to_string).collect();
+        let _ = writeln!(
+            out,
+            "                 JARM's probes in the order {}, up to the first that differs",
+            order.join(" ")
+        );
+    }
+    let _ = writeln!(
+        out,
+        "                 a host that differs at once costs 1 connection, one like a seed a full capture (above)\n"
+    );
+    out
+}
+
+/// What the hunt made of those who answered.
+pub(super) fn tell(progress: &Progress, term: &Term) {
+    let load = |one: &std::sync::atomic::AtomicU64| one.load(Ordering::Relaxed);
+    term.say(format!(
+        "  hunt: {} hosts are like a seed, {} could not be told (all of these captured in full), {} ruled out",
+        load(&progress.like),
+        load(&progress.open),
+        load(&progress.ruled_out)
+    ));
+}
