@@ -185,6 +185,15 @@ pub(crate) struct Street {
 impl Street {
     /// A street of servers that hear a request and give `answer`; an empty one closes.
     pub(crate) fn new(answer: impl Fn(Ipv4Addr) -> String + Send + 'static) -> Self {
+        Self::speaking(move |at, _, stream| {
+            hear(&stream);
+            say(&stream, answer(at).as_bytes());
+        })
+    }
+
+    /// A street of servers that speak as they please, one connection after the other unless `speak` starts a thread; it is
+    /// told the address and how often that was connected to, this time included.
+    pub(crate) fn speaking(speak: impl Fn(Ipv4Addr, u32, TcpStream) + Send + 'static) -> Self {
         let socket = everywhere();
         socket.listen(1024).unwrap();
         let port = port_of(&socket);
@@ -199,9 +208,13 @@ impl Street {
                 }
                 let Ok(stream) = stream else { continue };
                 let Ok(SocketAddr::V4(at)) = stream.local_addr() else { continue };
-                *counted.lock().unwrap().entry(*at.ip()).or_default() += 1;
-                hear(&stream);
-                say(&stream, answer(*at.ip()).as_bytes());
+                let times = {
+                    let mut counted = counted.lock().unwrap();
+                    let times = counted.entry(*at.ip()).or_default();
+                    *times += 1;
+                    *times
+                };
+                speak(*at.ip(), times, stream);
             }
         });
         Self { port, asked, over }

@@ -23,6 +23,7 @@ mod golden_ssh;
 mod golden_x509;
 mod ground;
 mod honest;
+mod hunt;
 mod kill;
 mod lab;
 mod layering;

@@ -58,7 +58,7 @@ fn drip(stream: &TcpStream, bytes: &[u8]) {
 }
 
 /// An SSH packet of this payload, with the least padding that is allowed.
-fn packet(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(payload: &[u8]) -> Vec<u8> {
     let padding = 4 + (8 - (payload.len() + 9) % 8) % 8;
     let mut bytes = u32::try_from(payload.len() + padding + 1).unwrap().to_be_bytes().to_vec();
     bytes.push(u8::try_from(padding).unwrap());
@@ -68,7 +68,7 @@ fn packet(payload: &[u8]) -> Vec<u8> {
 }
 
 /// A KEXINIT whose lists are these, in the order of RFC 4253 7.1.
-fn kexinit(lists: &[&str]) -> Vec<u8> {
+pub(crate) fn kexinit(lists: &[&str]) -> Vec<u8> {
     let mut payload = vec![20];
     payload.extend([9; 16]);
     for list in lists {
@@ -79,7 +79,7 @@ fn kexinit(lists: &[&str]) -> Vec<u8> {
     packet(&payload)
 }
 
-const LISTS: [&str; 10] = [
+pub(crate) const LISTS: [&str; 10] = [
     "curve25519-sha256",
     "ssh-ed25519",
     "aes128-ctr",
