@@ -248,6 +248,11 @@ pub struct Scan {
     /// goes first), or `any`, which costs more: ruled out only when all of them differ.
     #[arg(long, value_enum, default_value_t = HuntBy::Auto, conflicts_with = "full")]
     pub hunt_by: HuntBy,
+    /// Leave out the rest of a /24 once its answering hosts show that fewer than SHARE of them are like a seed, where
+    /// CHANCE look alike anyway (a tenth of SHARE) and at most MISS of the networks may be overlooked (0.01). Off unless
+    /// given; `plan` prints its error rates.
+    #[arg(long, value_name = "SHARE[:CHANCE[:MISS]]", conflicts_with = "full")]
+    pub give_up: Option<String>,
     /// Only these fingerprints.
     #[arg(long, value_name = "jarm,cert,http,ssh")]
     pub only: Option<String>,

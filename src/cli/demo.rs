@@ -151,6 +151,7 @@ fn scan_args(case: &Path, seed: u64) -> Scan {
         full: true,
         hunt: false,
         hunt_by: HuntBy::Auto,
+        give_up: None,
         only: None,
         ssh_keys: Keys::All,
         proof: Some(ProofArg::Always),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,8 +19,8 @@ use crate::finding::Subject;
 use crate::observation::Speech;
 use crate::probe::hunt::{Background, By, Hunt, SeedFacts, ServiceFacts, Telling};
 use crate::probe::{HuntSettings, Proof, Want};
-use crate::scan::Progress;
-use crate::store::{Case, ObservationFilter, StoreError};
+use crate::scan::{GiveUp, Networks, Progress};
+use crate::store::{Action, Case, ObservationFilter, RunId, StoreError};
 
 /// Seeds named by `plan` before the rest is counted.
 const NAMED: usize = 5;
@@ -39,7 +39,8 @@ pub(super) fn settle(plan: &mut ScanPlan, args: &Scan, case: &Case, discovery: &
         HuntBy::Http => (By::First, Some(Telling::Http)),
         HuntBy::Any => (By::Any, None),
     };
-    let asked_for = args.hunt || args.hunt_by != HuntBy::Auto;
+    let give_up = args.give_up.as_deref().map(str::parse::<GiveUp>).transpose().map_err(Stop::usage)?;
+    let asked_for = args.hunt || args.hunt_by != HuntBy::Auto || give_up.is_some();
     if !args.new && !asked_for && case.unfinished_run(&plan.digest(discovery))?.is_some() {
         return Ok(());
     }
@@ -65,6 +66,7 @@ pub(super) fn settle(plan: &mut ScanPlan, args: &Scan, case: &Case, discovery: &
     let proof = args.proof.map_or(Proof::Needed, |_| plan.settings.proof);
     let proof_of_matches = plan.settings.proof;
     plan.settings.proof = proof;
+    plan.give_up = give_up;
     let earlier = if args.new { None } else { unfinished(plan, case, &hunt, proof_of_matches, discovery)? };
     let hunt = Arc::new(earlier.unwrap_or(hunt));
     plan.hunting = Some(HuntSettings { hunt, proof_of_matches });
@@ -165,6 +167,16 @@ fn facet_of(kind: FacetKind, value: &str) -> Option<ServiceFacts> {
     Some(ServiceFacts { speech, imported: false, facets: vec![(kind, value.as_bytes().to_vec())] })
 }
 
+/// The networks of a run that can be given up: those that an earlier part of it gave up stay so.
+pub(super) fn networks(plan: &ScanPlan, case: &Case, run: RunId) -> Result<Option<Networks>, Stop> {
+    let Some(test) = plan.give_up else { return Ok(None) };
+    let records = case.records()?.into_iter();
+    let of_run = records.filter(|one| one.action == Action::GaveUp.as_str() && one.subject == run.to_string());
+    let given_up =
+        of_run.filter_map(|one| one.body.get("network")?.as_str()?.split('/').next()?.parse::<Ipv4Addr>().ok());
+    Ok(Some(Networks::new(test, given_up)))
+}
+
 /// What `plan` says of a hunt; empty for a full capture.
 pub(super) fn words(plan: &ScanPlan) -> String {
     let mut out = String::new();
@@ -193,6 +205,27 @@ pub(super) fn words(plan: &ScanPlan) -> String {
         out,
         "                 a host that differs at once costs 1 connection, one like a seed a full capture (above)\n"
     );
+    if let Some(test) = &plan.give_up {
+        let percent = |share: f64| format!("{:.2} %", share * 100.0);
+        let _ = writeln!(
+            out,
+            "give up          a /24 after {} answering hosts that all differ (from 4 of its /27s or more); hosts like a seed put that off, and enough of them end the test",
+            test.hosts_needed()
+        );
+        let _ = writeln!(
+            out,
+            "                 overlooked: at most about {} of the /24s in which {} or more of the answering hosts are like a seed",
+            percent(test.miss),
+            percent(test.share)
+        );
+        let few: Vec<String> =
+            [1, 2, 5, 10].iter().map(|like| format!("{like} in {}", percent(test.overlooks(200, *like)))).collect();
+        let _ = writeln!(
+            out,
+            "                 of 200 answering hosts with so many like a seed, all are overlooked: {}\n",
+            few.join(", ")
+        );
+    }
     out
 }
 
@@ -205,4 +238,8 @@ pub(super) fn tell(progress: &Progress, term: &Term) {
         load(&progress.open),
         load(&progress.ruled_out)
     ));
+    let left_out = load(&progress.left_out);
+    if left_out > 0 {
+        term.say(format!("  {left_out} hosts were not asked, in networks that were given up (records `gave_up`)"));
+    }
 }

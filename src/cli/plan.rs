@@ -20,6 +20,7 @@ use crate::net::{Rates, network_of};
 use crate::observation::Speech;
 use crate::probe::{Costs, HuntSettings, Proof, Settings, SshKeys, Want};
 use crate::report::Rows;
+use crate::scan::GiveUp;
 use crate::scope::address::step;
 use crate::scope::{Narrowing, Scope};
 use crate::store::{Case, State};
@@ -35,6 +36,8 @@ pub(super) struct ScanPlan {
     pub(super) settings: Settings,
     /// What to look for; `None` is a full capture of everybody.
     pub(super) hunting: Option<HuntSettings>,
+    /// When the hunt leaves out the rest of a network.
+    pub(super) give_up: Option<GiveUp>,
     pub(super) shard: Shard,
     pub(super) rates: Rates,
     pub(super) notes: Vec<String>,
@@ -86,7 +89,7 @@ impl ScanPlan {
             retries: 1,
         };
         let rates = rates(&scope);
-        Ok(Self { scope, targets, settings, hunting: None, shard, rates, notes })
+        Ok(Self { scope, targets, settings, hunting: None, give_up: None, shard, rates, notes })
     }
 
     /// The resolved configuration, as the run's row keeps it.
@@ -105,6 +108,7 @@ impl ScanPlan {
         if let (Some(hunting), Some(map)) = (&self.hunting, config.as_object_mut()) {
             map.insert("hunt".to_owned(), json!(hunting.hunt.as_ref()));
             map.insert("proof_of_matches".to_owned(), json!(word(hunting.proof_of_matches)));
+            map.insert("give_up".to_owned(), json!(self.give_up));
         }
         config
     }

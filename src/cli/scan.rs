@@ -59,6 +59,7 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     sendable(args.source)?;
     let (id, seed, before) = begin(&mut case, args, &plan, discovery.id(), clock.as_ref(), term)?;
     let said_no = said_no(&case, id)?;
+    let networks = hunt::networks(&plan, &case, id)?;
     drop(case);
 
     let descriptors = scan::raise_descriptor_limit().unwrap_or(1024);
@@ -90,6 +91,7 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
         order,
         settings: plan.settings.clone(),
         hunting: plan.hunting.clone(),
+        networks,
         discovery: Arc::clone(&discovery),
         door: door.clone(),
         stopper: stopper.clone(),

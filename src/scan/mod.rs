@@ -6,6 +6,7 @@
 //! When the writer is behind, finished hosts wait in their worker's places and no new connection starts.
 
 mod dispatch;
+mod networks;
 mod progress;
 mod usage;
 mod worker;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use dispatch::Dispatcher;
+pub use networks::{GiveUp, GiveUpError, GivenUp, Networks};
 pub use progress::{Progress, Summary};
 pub use usage::{raise_descriptor_limit, reserve_descriptors, usage};
 
@@ -48,6 +50,8 @@ pub struct Run {
     pub settings: Settings,
     /// What to look for; `None` asks everything of everybody.
     pub hunting: Option<HuntSettings>,
+    /// When a hunt leaves out the rest of a network; `None` never.
+    pub networks: Option<Networks>,
     /// Who answers.
     pub discovery: Arc<dyn Discovery>,
     /// The door.
@@ -85,6 +89,7 @@ struct Shared {
     order: Order,
     settings: Settings,
     hunting: Option<HuntSettings>,
+    networks: Option<Networks>,
     discovery: Arc<dyn Discovery>,
     door: Door,
     stopper: Stopper,
@@ -118,6 +123,7 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
         order: run.order,
         settings: run.settings,
         hunting: run.hunting,
+        networks: run.networks,
         discovery: run.discovery,
         door: run.door,
         stopper: run.stopper.clone(),

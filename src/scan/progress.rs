@@ -37,6 +37,8 @@ pub struct Progress {
     pub like: AtomicU64,
     /// Answering hosts that a hunt ruled out.
     pub ruled_out: AtomicU64,
+    /// Hosts not asked, since their network was given up.
+    pub left_out: AtomicU64,
     /// Answering hosts of which a hunt could not tell.
     pub open: AtomicU64,
     outcomes: Mutex<BTreeMap<String, u64>>,

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::dispatch::Pull;
 use super::{Finished, QUEUE_KIB, Shared, writer};
-use crate::observation::{Capture, CutShort, Observation, Outcome, Presence};
+use crate::net::Door;
+use crate::observation::{Capture, CutShort, Observation, Outcome, Presence, Service};
 use crate::probe::{self, Asked};
 use crate::target::Host;
 
@@ -66,6 +68,12 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     // Every index below the order's length has a host.
     let Some(host) = shared.order.position(index).and_then(|position| shared.targets.host(position)) else { return };
     let door = shared.door.for_host();
+    if left_out(&shared, &host) {
+        shared.progress.in_flight.fetch_sub(1, Ordering::Relaxed);
+        shared.progress.left_out.fetch_add(1, Ordering::Relaxed);
+        let asked: Vec<Asked> = host.services.iter().map(unasked).collect();
+        return hand_on(&shared, &sender, index, (&host, door), asked).await;
+    }
     // Kept until the host is committed: what it holds in memory counts as long.
     let kept = door.clone();
     let asking = pin!(async {
@@ -88,7 +96,37 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     }
     if let Some(verdict) = verdict.filter(|_| asked.iter().any(|one| one.presence == Presence::Heard)) {
         shared.progress.count_verdict(verdict);
+        if let Some(networks) = &shared.networks
+            && !is_seed(&shared, host.address)
+        {
+            networks.hear(host.address, verdict);
+        }
     }
+    hand_on(&shared, &sender, index, (&host, kept), asked).await;
+}
+
+/// True for a host whose network the hunt has given up; a seed is always asked.
+fn left_out(shared: &Shared, host: &Host) -> bool {
+    shared.networks.as_ref().is_some_and(|networks| networks.is_given_up(host.address))
+        && !is_seed(shared, host.address)
+}
+
+fn is_seed(shared: &Shared, address: IpAddr) -> bool {
+    shared.hunting.as_ref().is_some_and(|hunting| hunting.hunt.is_seed(address))
+}
+
+fn unasked(service: &Service) -> Asked {
+    Asked { service: service.clone(), presence: Presence::Unasked, observations: Vec::new(), stopped: false }
+}
+
+/// Gives a finished host to the writer, once there is room.
+async fn hand_on(
+    shared: &Shared,
+    sender: &mpsc::Sender<Finished>,
+    index: u64,
+    (host, kept): (&Host, Door),
+    asked: Vec<Asked>,
+) {
     let kib = asked.iter().map(weight).sum::<usize>().div_ceil(1024).clamp(1, QUEUE_KIB);
     let room = Arc::clone(&shared.budget).acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX)).await;
     let Ok(room) = room else { return };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{Finished, ScanError, Shared, usage};
+use super::{Finished, Networks, ScanError, Shared, usage};
 use crate::net::Notice;
 use crate::observation::Presence;
 use crate::store::{Action, AskedState, Counters, HostDone, RunWriter, ServiceDone, StoreError};
@@ -58,6 +58,7 @@ pub(super) fn write(
         shared.progress.count(&hosts);
         let lasted = shared.door.clock().elapsed().saturating_sub(started);
         let counters = counters(before, shared, lasted, &position, &hosts);
+        given_up(&mut writer, shared)?;
         let sent = Some((counters.connections, counters.unfinished.len()));
         if !hosts.is_empty() || written != sent {
             commit(&mut writer, &hosts, &position, &counters)?;
@@ -90,6 +91,23 @@ fn tell(writer: &mut RunWriter, notices: &mut VecDeque<Notice>, shared: &Shared)
         }
         shared.progress.backed_off.fetch_add(1, Ordering::Relaxed);
         notices.pop_front();
+    }
+    Ok(())
+}
+
+/// Records which networks a hunt gave up: before the hosts that were left out for it, so that nothing is missing without a
+/// word.
+fn given_up(writer: &mut RunWriter, shared: &Shared) -> Result<(), StoreError> {
+    for one in shared.networks.iter().flat_map(Networks::untold) {
+        tracing::info!(network = one.network, differ = one.differ, "a network was given up");
+        let body = json!({ "network": one.network, "differ": one.differ, "like": one.like, "test": one.test });
+        let mut tries = 0;
+        while let Err(error) = writer.record(shared.door.clock().now(), Action::GaveUp, &body) {
+            tries += 1;
+            if !matches!(error, StoreError::Locked) || tries > TRIES {
+                return Err(error);
+            }
+        }
     }
     Ok(())
 }

@@ -32,6 +32,8 @@ pub enum Action {
     ScanStarted,
     /// A scan ended.
     ScanEnded,
+    /// A hunt left out the rest of a network.
+    GaveUp,
     /// All facets were derived again.
     Reread,
     /// Hosts were linked.
@@ -44,7 +46,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -54,6 +56,7 @@ impl Action {
         Self::Import,
         Self::ScanStarted,
         Self::ScanEnded,
+        Self::GaveUp,
         Self::Reread,
         Self::Link,
         Self::Merge,
@@ -73,6 +76,7 @@ impl Action {
             Self::Import => "import",
             Self::ScanStarted => "scan_started",
             Self::ScanEnded => "scan_ended",
+            Self::GaveUp => "gave_up",
             Self::Reread => "reread",
             Self::Link => "link",
             Self::Merge => "merge",

@@ -274,6 +274,31 @@ fn an_interrupted_hunt_goes_on_as_it_began_although_more_is_on_record() {
 }
 
 #[test]
+fn a_network_that_is_given_up_is_on_record_and_its_other_hosts_count_as_not_asked() {
+    let ground = Ground::new("127.93.12");
+    let desk = &ground.desk;
+    let options = ["x.case", "--favicon", "off", "--give-up", "0.3:0.1", "--in-flight", "8"];
+    let plan = desk.hostkin(&[&["plan"], &options[..]].concat()).done();
+    assert!(plan.out.contains("a /24 after 19 answering hosts"), "{}", plan.out);
+    let said = desk.hostkin(&[&["scan"], &options[..]].concat()).done();
+    assert!(said.err.contains("were not asked, in networks that were given up"), "{}", said.err);
+    let case = desk.case();
+    let records = case.records().unwrap();
+    let given_up: Vec<_> = records.iter().filter(|one| one.action == "gave_up").collect();
+    assert!(
+        !given_up.is_empty()
+            && given_up.iter().all(|one| one.subject == "2" && one.body["network"].as_str().unwrap().ends_with("/24"))
+    );
+    let totals = case.asked(2).unwrap().totals().unwrap();
+    assert!(totals[0].heard < u64::from(HOSTS) / 2, "{totals:?}");
+    assert_eq!(case.runs().unwrap()[1].counters.hosts, u64::from(HOSTS), "those left out are done too");
+    assert!(ground.sharing("tls.jarm").contains("127.93.12.7"), "the seed is asked whatever its network");
+    for wrong in ["2", "0.1:0.2"] {
+        assert_eq!(desk.hostkin(&["scan", "x.case", "--give-up", wrong]).code, Some(2));
+    }
+}
+
+#[test]
 fn a_hunt_without_anything_to_hunt_for_is_refused_and_says_what_to_do() {
     let desk = Desk::with_case(&scope(&[("\"127.93.10.0/30\"".to_owned(), "http = [9]".to_owned())], ""));
     let said = desk.hostkin(&["scan", "x.case", "--hunt"]);
