@@ -127,15 +127,25 @@ fn gather(case: &Case, want: Want, by: By, lead: Option<Telling>) -> Result<Opti
     if facts.iter().all(|seed| seed.services.is_empty()) {
         return Ok(None);
     }
-    let mut background = Background::default();
-    case.host_facts::<StoreError>(|host| {
-        if !addresses.contains(&host.address) {
-            host.facets.iter().for_each(|(kind, value)| background.add(*kind, value));
-        }
-        Ok(())
-    })?;
+    let background = background(case, &addresses)?;
     let labels = Labels::builtin().map_err(anyhow::Error::from)?;
     Ok(Hunt::new(&facts, want, by, lead, &labels, &background))
+}
+
+/// What others show, as far as they were asked without regard to the seeds: who was captured in full by a hunt was chosen
+/// for being like one, and would make the seed's values look common.
+fn background(case: &Case, seeds: &[IpAddr]) -> Result<Background, Stop> {
+    let mut background = Background::default();
+    for run in case.runs()?.into_iter().filter(|run| run.plan.get("hunt").is_none()) {
+        let filter = ObservationFilter { run: Some(run.id), ..ObservationFilter::default() };
+        case.observations::<StoreError>(&filter, |one| {
+            if !one.over_tls && !seeds.contains(&one.address) {
+                one.facets.iter().for_each(|facet| background.add(facet.kind, &facet.value));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(background)
 }
 
 /// The last telling look at each service of a seed.
@@ -203,7 +213,7 @@ pub(super) fn words(plan: &ScanPlan) -> String {
     }
     let _ = writeln!(
         out,
-        "                 a host that differs at once costs 1 connection, one like a seed a full capture (above)\n"
+        "                 a host that differs at once costs 1 connection, one like a seed a full capture\n"
     );
     if let Some(test) = &plan.give_up {
         let percent = |share: f64| format!("{:.2} %", share * 100.0);

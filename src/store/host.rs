@@ -159,6 +159,10 @@ impl<'a> Looks<'a> {
                 None if is_conclusive(look.outcome) => {}
                 None => unknown.extend(groups(&look.protocol)),
             }
+            // A hunt asked no further: which other ports answer is not known.
+            if look.outcome == Outcome::Pruned {
+                unknown.push(Group::Ports);
+            }
             self.facets.each(look.id, |value, kind, bytes, extra| {
                 if kind == FacetKind::PortsOpen {
                     host.open_ports.extend(read_ports(bytes));
