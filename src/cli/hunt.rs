@@ -16,9 +16,10 @@ use super::seed::shown;
 use super::term::Term;
 use crate::facet::{FacetKind, Labels, escape_terminal};
 use crate::finding::Subject;
-use crate::observation::Speech;
-use crate::probe::hunt::{Background, By, Hunt, SeedFacts, ServiceFacts, Telling};
+use crate::observation::{Exchange, Speech, Step};
+use crate::probe::hunt::{Background, By, Hunt, SeedFacts, ServiceFacts, Telling, has_own_issuer};
 use crate::probe::{HuntSettings, Proof, Want};
+use crate::proto::flight;
 use crate::scan::{GiveUp, Networks, Progress};
 use crate::store::{Action, Case, ObservationFilter, RunId, StoreError};
 
@@ -151,19 +152,28 @@ fn background(case: &Case, seeds: &[IpAddr]) -> Result<Background, Stop> {
 /// The last telling look at each service of a seed.
 fn services_of(case: &Case, address: IpAddr) -> Result<Vec<ServiceFacts>, Stop> {
     let telling = [FacetKind::TlsJarm, FacetKind::SshKexinitSha256, FacetKind::SshHostKey, FacetKind::HttpHeaderOrder];
-    let filter = ObservationFilter { network: Some(address.into()), ..ObservationFilter::default() };
+    let filter = ObservationFilter { network: Some(address.into()), captures: true, ..ObservationFilter::default() };
     let mut services = BTreeMap::new();
     case.observations::<StoreError>(&filter, |one| {
         let Ok(speech) = one.protocol.parse::<Speech>() else { return Ok(()) };
         if !one.over_tls && one.facets.iter().any(|facet| telling.contains(&facet.kind)) {
             let facets = one.facets.into_iter().map(|facet| (facet.kind, facet.value)).collect();
-            let facts = ServiceFacts { speech, imported: one.capture_sha256.is_none(), facets };
+            let own_issuer = one.capture.is_some_and(|capture| capture.exchanges.iter().any(issued_privately));
+            let facts = ServiceFacts { speech, imported: one.capture_sha256.is_none(), own_issuer, facets };
             // Runs come in order, so the last look stays.
             services.insert((one.port, speech, one.name), facts);
         }
         Ok(())
     })?;
     Ok(services.into_values().collect())
+}
+
+/// True where this connection showed a certificate of somebody's own authority.
+fn issued_privately(exchange: &Exchange) -> bool {
+    if !matches!(exchange.step, Step::Jarm(_)) {
+        return false;
+    }
+    flight::read(&exchange.heard).chain.first().is_some_and(|leaf| has_own_issuer(leaf))
 }
 
 /// A facet given as a seed, as the service that shows it; `None` for kinds that a hunt does not ask for first.
@@ -174,7 +184,7 @@ fn facet_of(kind: FacetKind, value: &str) -> Option<ServiceFacts> {
         FacetKind::HttpHeaderOrder => Speech::Http,
         _ => return None,
     };
-    Some(ServiceFacts { speech, imported: false, facets: vec![(kind, value.as_bytes().to_vec())] })
+    Some(ServiceFacts { speech, imported: false, own_issuer: false, facets: vec![(kind, value.as_bytes().to_vec())] })
 }
 
 /// The networks of a run that can be given up: those that an earlier part of it gave up stay so.

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use order::Background;
-pub use template::{Answer, SeedFacts, ServiceFacts, Shown, Template};
+pub use template::{Answer, SeedFacts, ServiceFacts, Shown, Template, has_own_issuer};
 
 use super::Want;
 use crate::facet::Labels;
@@ -27,7 +27,7 @@ use crate::observation::Speech;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Telling {
-    /// JARM and certificate keys, of TLS services.
+    /// JARM, certificate keys and issuers, of TLS services.
     Jarm,
     /// Host keys and algorithm lists.
     Ssh,
@@ -95,7 +95,10 @@ impl Hunt {
         };
         let (mut told, mut unseen) = (Vec::new(), Vec::new());
         for seed in seeds {
-            let template = Template::of(seed, labels, background);
+            let mut template = Template::of(seed, labels, background);
+            if !want.cert {
+                template.cert.clear();
+            }
             if Telling::ALL.into_iter().any(|telling| wanted(telling) && template.tells(telling.speech())) {
                 told.push(template);
             } else {

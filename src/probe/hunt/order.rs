@@ -79,6 +79,8 @@ pub fn probes(seeds: &[Template], labels: &Labels, background: &Background) -> (
     strangers.retain(|(stranger, _)| !wanted.contains(stranger));
     strangers.sort_unstable();
     let all: u64 = strangers.iter().map(|(_, count)| count).sum();
+    // Where a certificate may keep a host, the first answer must show one.
+    let by_certificate = seeds.iter().any(|seed| !seed.cert.is_empty());
     let (mut order, mut asked) = (Vec::new(), 0u64);
     let mut left: Vec<u8> = (0..10).collect();
     while !left.is_empty() {
@@ -90,8 +92,9 @@ pub fn probes(seeds: &[Template], labels: &Labels, background: &Background) -> (
             let probes: Vec<u8> = order.iter().copied().chain([probe]).collect();
             strangers.iter().filter(|(stranger, _)| alive(&probes, stranger)).map(|(_, count)| count).sum()
         };
-        let Some(next) =
-            left.iter().copied().min_by_key(|probe| (remaining(*probe), !BRINGS_CERTIFICATE.contains(probe), *probe))
+        let first = order.is_empty() && by_certificate;
+        let open = left.iter().copied().filter(|probe| !first || BRINGS_CERTIFICATE.contains(probe));
+        let Some(next) = open.min_by_key(|probe| (remaining(*probe), !BRINGS_CERTIFICATE.contains(probe), *probe))
         else {
             break;
         };

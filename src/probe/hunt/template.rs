@@ -24,6 +24,8 @@ pub struct ServiceFacts {
     pub speech: Speech,
     /// True when others heard it: digests of theirs need not be made as ours are.
     pub imported: bool,
+    /// True when its certificates come from an authority of somebody's own ([`has_own_issuer`]).
+    pub own_issuer: bool,
     /// The facets, values as stored.
     pub facets: Vec<(FacetKind, Vec<u8>)>,
 }
@@ -45,9 +47,9 @@ pub struct Template {
     /// Whole JARMs: ten raw parts each, or ten three-character codes where no more is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jarm: Vec<[String; 10]>,
-    /// Public keys of its certificates (`cert.spki_sha256`): one of them seen in clear is enough, whatever the JARM.
+    /// Public keys of its certificates, and issuers of its own: one of them seen in clear is enough, whatever the JARM.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cert: Vec<String>,
+    pub cert: Look,
     /// SSH: a host key, or the algorithm lists (with the banner where the lists are stock).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssh: Vec<Look>,
@@ -72,7 +74,11 @@ impl Template {
                     // The codes alone say less than the raw parts of the same JARM.
                     add(&mut template.jarm, parts.into_iter().take(1));
                     if !service.imported {
-                        add(&mut template.cert, all(FacetKind::CertSpkiSha256).map(|value| show_bytes(value)));
+                        let kinds = [FacetKind::CertSpkiSha256, FacetKind::CertIssuer];
+                        let told = |kind: &FacetKind| *kind != FacetKind::CertIssuer || service.own_issuer;
+                        for kind in kinds.into_iter().filter(told) {
+                            add(&mut template.cert, all(kind).map(|value| certificate_pair(kind, value)));
+                        }
                     }
                 }
                 Speech::Ssh => add(&mut template.ssh, ssh_looks(service, labels, background)),
@@ -121,7 +127,7 @@ impl Template {
     }
 
     fn compare_tls(&self, shown: &Shown) -> Answer {
-        if self.cert.iter().any(|key| shown.facets.iter().any(|(_, value)| value == key)) {
+        if self.cert.iter().any(|facet| shown.facets.contains(facet)) {
             return Answer::Like;
         }
         let mut open = false;
@@ -237,8 +243,9 @@ impl Shown {
             let chain = flight::read(&one.heard).chain;
             let Some(leaf) = chain.first() else { continue };
             let facets = x509::leaf_facets(leaf, "jarm", None);
-            let keys = facets.iter().filter(|facet| facet.kind == FacetKind::CertSpkiSha256);
-            add(&mut self.facets, keys.map(|facet| pair(facet.kind, &facet.stored())));
+            let telling =
+                facets.iter().filter(|facet| matches!(facet.kind, FacetKind::CertSpkiSha256 | FacetKind::CertIssuer));
+            add(&mut self.facets, telling.map(|facet| certificate_pair(facet.kind, &facet.stored())));
         }
     }
 
@@ -293,6 +300,29 @@ fn ssh_looks(service: &ServiceFacts, labels: &Labels, background: &Background) -
 
 fn pair(kind: FacetKind, value: &[u8]) -> (String, String) {
     (kind.as_str().to_owned(), show_bytes(value))
+}
+
+/// As [`pair`]; numbers in an issuer are left out, since authorities number their generations.
+fn certificate_pair(kind: FacetKind, value: &[u8]) -> (String, String) {
+    let (kind_text, text) = pair(kind, value);
+    if kind != FacetKind::CertIssuer {
+        return (kind_text, text);
+    }
+    (kind_text, text.chars().filter(|c| !c.is_ascii_digit()).collect())
+}
+
+/// True where a certificate was issued by an authority of somebody's own: not by the certificate's own key, and without
+/// the timestamps of public logs (RFC 6962) that browsers ask of public authorities. Such an issuer is a habit; others are
+/// everybody's.
+#[must_use]
+pub fn has_own_issuer(leaf: &[u8]) -> bool {
+    const TIMESTAMPS: &[u8] = &[0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0xd6, 0x79, 0x02, 0x04, 0x02];
+    let facets = x509::leaf_facets(leaf, "", None);
+    let of = |kind: FacetKind| facets.iter().find(|facet| facet.kind == kind).map(crate::facet::Facet::stored);
+    let issuer = of(FacetKind::CertIssuerSha256);
+    issuer.is_some()
+        && issuer != of(FacetKind::CertSubjectSha256)
+        && !leaf.windows(TIMESTAMPS.len()).any(|window| window == TIMESTAMPS)
 }
 
 fn add<T: PartialEq>(to: &mut Vec<T>, more: impl IntoIterator<Item = T>) {

@@ -36,7 +36,10 @@ fn stack(cipher: u16, last: u16) -> Vec<Exchange> {
 fn facts(name: &str, speech: Speech, exchanges: Vec<Exchange>) -> SeedFacts {
     let reading = proto::read(speech, &capture(exchanges));
     let facets = reading.facets.iter().map(|facet| (facet.kind, facet.stored())).collect();
-    SeedFacts { name: name.to_owned(), services: vec![ServiceFacts { speech, imported: false, facets }] }
+    SeedFacts {
+        name: name.to_owned(),
+        services: vec![ServiceFacts { speech, imported: false, own_issuer: false, facets }],
+    }
 }
 
 fn hunt_of(seeds: &[SeedFacts], by: By) -> Hunt {
@@ -120,6 +123,7 @@ fn imported_digests_are_not_compared_but_a_jarm_is() {
     let services = [Speech::Tls, Speech::Http, Speech::Ssh].map(|speech| ServiceFacts {
         speech,
         imported: true,
+        own_issuer: false,
         facets: facets.clone(),
     });
     let hunt = hunt_of(&[SeedFacts { name: "192.0.2.1".into(), services: services.into() }], By::First);
@@ -219,6 +223,46 @@ fn a_hunt_survives_being_written_down() {
     let text = serde_json::to_value(&hunt).unwrap().to_string();
     let back: Hunt = serde_json::from_value(serde_json::from_str(&text).unwrap()).unwrap();
     assert_eq!(back, hunt);
+}
+
+/// A certificate message behind a hello, as a server of TLS 1.2 sends it.
+fn flight_with(leaf: &[u8], cipher: u16) -> Vec<u8> {
+    let long = |length: usize| u32::try_from(length).unwrap().to_be_bytes()[1..].to_vec();
+    let list = [long(leaf.len()), leaf.to_vec()].concat();
+    let body = [long(list.len()), list].concat();
+    let message = [vec![11], long(body.len()), body].concat();
+    let length = u16::try_from(message.len()).unwrap().to_be_bytes();
+    [hello(cipher), vec![22, 3, 3], length.to_vec(), message].concat()
+}
+
+/// A leaf of `subject` from an authority `issuer`.
+fn leaf(subject: &str, issuer: &str) -> Vec<u8> {
+    let named = |name: &str| {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params
+    };
+    let authority = rcgen::Issuer::new(named(issuer), rcgen::KeyPair::generate().unwrap());
+    named(subject).signed_by(&rcgen::KeyPair::generate().unwrap(), &authority).unwrap().der().to_vec()
+}
+
+#[test]
+fn a_private_authority_or_a_certificate_key_keeps_a_host_whose_jarm_differs() {
+    let own = leaf("one", "node CA G1");
+    assert!(has_own_issuer(&own) && !has_own_issuer(&leaf("x", "x")), "self-signed names are nobody's authority");
+    let mut exchanges = stack(0xc02f, 0xc030);
+    exchanges[0] = heard(Step::Jarm(0), &flight_with(&own, 0xc02f), End::Done);
+    let mut seed = facts("192.0.2.1", Speech::Tls, exchanges);
+    let shows = |bytes: &[u8]| vec![heard(Step::Jarm(0), &flight_with(bytes, 0x9c), End::Done)];
+    let hunt = hunt_of(std::slice::from_ref(&seed), By::First);
+    assert_eq!(answer(&hunt, Speech::Tls, shows(&own)), Answer::Like, "the same key");
+    assert_eq!(answer(&hunt, Speech::Tls, shows(&leaf("two", "node CA G2"))), Answer::Differs);
+    assert!(hunt.jarm_order[0] < 4, "the first answer must show the certificate");
+    seed.services[0].own_issuer = true;
+    let hunt = hunt_of(&[seed], By::First);
+    assert_eq!(answer(&hunt, Speech::Tls, shows(&leaf("two", "node CA G2"))), Answer::Like, "the next generation");
+    assert_eq!(answer(&hunt, Speech::Tls, shows(&leaf("two", "other CA"))), Answer::Differs);
 }
 
 fn any_end() -> impl Strategy<Value = End> {
