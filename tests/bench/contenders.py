@@ -30,6 +30,8 @@ class Contender:
     # Fewer hosts for those that would take minutes; figures are per host.
     hosts: int = 0
     note: str = ""
+    # The same by an earlier build, when one is named.
+    before: object = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def find(variable, *names):
 
 
 HOSTKIN = find("HOSTKIN") or str(ROOT / "target/release/hostkin")
+BEFORE = find("BEFORE")
 PYJARM = find("PYJARM", "pyjarm") or next((str(p) for p in [ROOT / "target/ci-venv/bin/pyjarm"] if p.exists()), None)
 
 
@@ -110,16 +113,18 @@ ports = {{ {services} }}
 """
 
 
-def hostkin(label, ask, truth, note=""):
+def hostkin(label, ask, truth, note="", program=HOSTKIN):
     def command(folder):
         (folder / "scope.toml").write_text(SCOPE.format(network=ask.network, services=ask.services))
-        sh(HOSTKIN, "-q", "new", folder / "x.case", "--scope", folder / "scope.toml")
-        return [HOSTKIN, "-q", "scan", folder / "x.case", "--summary", folder / "summary.json", *ask.options]
+        sh(program, "-q", "new", folder / "x.case", "--scope", folder / "scope.toml")
+        return [program, "-q", "scan", folder / "x.case", "--summary", folder / "summary.json", *ask.options]
 
     def judge(folder):
         return truth.judge(facets(folder / "x.case", ask.kinds), ask.hosts, ask.kinds)
 
-    return Contender(label, command, judge, ask.hosts, note or " ".join(ask.options))
+    note = "; ".join(filter(None, [" ".join(ask.options), note]))
+    before = hostkin(f"{label}, before", ask, truth, program=BEFORE) if BEFORE and program == HOSTKIN else None
+    return Contender(label, command, judge, ask.hosts, note, before)
 
 
 def facets(case, kinds):

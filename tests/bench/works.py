@@ -23,6 +23,13 @@ class Work:
     unit: str = "hosts"
 
 
+    def line_up(self, alone):
+        """With the earlier build next to each of ours, if one is named; without other programs, if so wished."""
+        ours = [one for one in self.contenders if not alone or one.label.startswith(("hostkin", "bare"))]
+        self.contenders = [both for one in ours for both in (one, one.before) if both]
+        return self
+
+
 def has(tool):
     return shutil.which(tool) is not None
 
@@ -89,4 +96,6 @@ def sparse(place, truth, rate=20_000):
         work.contenders.append(c.nmap(live, 5000))
     for one in work.contenders:
         one.hosts = 65536
+        if one.before:
+            one.before.hosts = 65536
     return [work]
