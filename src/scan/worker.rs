@@ -23,6 +23,9 @@ use crate::target::Host;
 /// How long to leave new hosts alone while the run's limit is taken up by those that were begun.
 const BUSY: Duration = Duration::from_millis(10);
 
+/// Hosts taken up before the line of the run is looked at again with them in it.
+const AT_ONCE: u32 = 64;
+
 /// Works until the order is exhausted or a stop is asked for.
 pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places: usize) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -35,13 +38,15 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
             let moved = shared.dispatcher.moved();
             let mut full = false;
             let mut busy = false;
-            while !ended && !full && hosts.len() < places && !stop.is_asked() {
+            let mut taken_up = 0;
+            while !ended && !full && hosts.len() < places && taken_up < AT_ONCE && !stop.is_asked() {
                 busy = shared.door.is_busy();
                 if busy {
                     break;
                 }
                 match shared.dispatcher.pull() {
                     Pull::Host(index) => {
+                        taken_up += 1;
                         hosts.spawn_local(one_host(Arc::clone(shared), sender.clone(), index));
                     }
                     Pull::Full => full = true,
@@ -50,6 +55,12 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
             }
             if hosts.is_empty() && (ended || stop.is_asked()) {
                 return;
+            }
+            if taken_up == AT_ONCE {
+                // Those just taken up line up first; then the line tells whether there is room for more.
+                tokio::task::yield_now().await;
+                while hosts.try_join_next().is_some() {}
+                continue;
             }
             tokio::select! {
                 Some(_) = hosts.join_next() => {}
