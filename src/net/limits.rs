@@ -114,12 +114,19 @@ impl Limiter {
         run.max(narrow).filter(|time| !time.is_zero()).map(|time| time.min(LOOK_AGAIN))
     }
 
-    /// True while the run's line is long: no new host can be begun, so none need be taken up.
+    /// How many new hosts the run's line has room for now: none while it is long, since more would only wait outside it.
     #[must_use]
-    pub fn is_busy(&self) -> bool {
-        let Some(rate) = self.rates.run else { return false };
-        let free = self.lock().run.free;
-        free.saturating_sub(self.clock.elapsed()) > SHORT.max(seconds(2.0 / rate))
+    pub fn room(&self) -> usize {
+        let Some(rate) = self.rates.run else { return usize::MAX };
+        let ahead = self.lock().run.free.saturating_sub(self.clock.elapsed());
+        let left = SHORT.max(seconds(2.0 / rate)).saturating_sub(ahead).as_secs_f64() * rate;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to a small positive range"
+        )]
+        let room = left.ceil().clamp(0.0, 1e6) as usize;
+        room
     }
 
     /// Waits as long as a turn was refused for, then in the run's line.

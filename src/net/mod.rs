@@ -187,10 +187,10 @@ impl Door {
         self.scope.origin(address)
     }
 
-    /// True while the limit of the run leaves no room for a host not yet begun.
+    /// How many hosts not yet begun the limit of the run has room for now.
     #[must_use]
-    pub fn is_busy(&self) -> bool {
-        self.limiter.is_busy()
+    pub fn room(&self) -> usize {
+        self.limiter.room()
     }
 
     /// Connections that hosts begun and not forgotten have had.

@@ -24,7 +24,7 @@ use crate::target::Host;
 const BUSY: Duration = Duration::from_millis(10);
 
 /// Hosts taken up before the line of the run is looked at again with them in it.
-const AT_ONCE: u32 = 64;
+const AT_ONCE: usize = 64;
 
 /// Works until the order is exhausted or a stop is asked for.
 pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places: usize) -> io::Result<()> {
@@ -37,13 +37,10 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
             // Made before the pull, so that a commit between the two is not missed.
             let moved = shared.dispatcher.moved();
             let mut full = false;
-            let mut busy = false;
+            let room = shared.door.room();
+            let busy = room == 0;
             let mut taken_up = 0;
-            while !ended && !full && hosts.len() < places && taken_up < AT_ONCE && !stop.is_asked() {
-                busy = shared.door.is_busy();
-                if busy {
-                    break;
-                }
+            while !ended && !full && hosts.len() < places && taken_up < room.min(AT_ONCE) && !stop.is_asked() {
                 match shared.dispatcher.pull() {
                     Pull::Host(index) => {
                         taken_up += 1;
@@ -56,7 +53,7 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
             if hosts.is_empty() && (ended || stop.is_asked()) {
                 return;
             }
-            if taken_up == AT_ONCE {
+            if taken_up > 0 && taken_up == room.min(AT_ONCE) {
                 // Those just taken up line up first; then the line tells whether there is room for more.
                 tokio::task::yield_now().await;
                 while hosts.try_join_next().is_some() {}
