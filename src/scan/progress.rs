@@ -111,7 +111,8 @@ pub struct Summary {
     pub services: u64,
     /// Connections opened.
     pub connections: u64,
-    /// SYNs sent by discovery alone, beside the connections.
+    /// SYNs sent by discovery alone, beside the connections; left out of the text where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
     pub syns: u64,
     /// Observations that answered.
     pub answered: u64,
@@ -135,7 +136,8 @@ pub struct Summary {
     pub shard: String,
     /// How services were discovered: `connect` or `syn`.
     pub discovery: String,
-    /// Why not otherwise, and what discovery may have missed; null when there is nothing to say.
+    /// Why not otherwise, and what discovery may have missed; left out when there is nothing to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery_note: Option<String>,
     /// Digest of the scope.
     pub scope_sha256: String,
@@ -167,4 +169,8 @@ mod tests {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         assert_eq!((read(&progress.hosts_asked), read(&progress.services)), (1, 1));
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
