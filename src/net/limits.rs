@@ -18,6 +18,9 @@ use crate::clock::Clock;
 /// a turn and the packet's departure.
 const CREDIT: Duration = Duration::from_millis(8);
 
+/// The same for those who do not line up: what is left of the credit is for those who do.
+const CREDIT_BESIDE: Duration = Duration::from_millis(6);
+
 /// A narrow limit's second lasts this long, for the same reason.
 const SECOND: f64 = 1.004;
 
@@ -207,7 +210,7 @@ impl Limiter {
                 wait = Some(if matches!(key, Key::Host(_)) { Wait::Host(time) } else { Wait::Network(time) });
             }
         }
-        if self.rates.run.is_some() && cells.run.ready().max(cells.run.free) > now {
+        if self.rates.run.is_some() && cells.run.ready_beside().max(cells.run.free) > now {
             wait = wait.or(Some(Wait::Run));
         }
         if let Some(wait) = wait {
@@ -220,8 +223,8 @@ impl Limiter {
             cell.take(rate, now);
         }
         if let Some(rate) = self.rates.run {
-            cells.run.line_up(rate, late);
             cells.run.take(rate, now);
+            cells.run.free = cells.run.free.max(cells.run.ready_beside());
         }
         *cells.used.entry(address).or_default() += 1;
         cells.trim(now);
@@ -395,6 +398,11 @@ impl Wide {
     /// When the next connection may be made at the earliest.
     fn ready(&self) -> Duration {
         self.due.saturating_sub(CREDIT)
+    }
+
+    /// The same for one who does not line up.
+    fn ready_beside(&self) -> Duration {
+        self.due.saturating_sub(CREDIT_BESIDE)
     }
 
     fn take(&mut self, rate: f64, now: Duration) {

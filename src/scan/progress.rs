@@ -147,6 +147,10 @@ pub struct Summary {
     pub outcomes: BTreeMap<String, u64>,
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -169,8 +173,4 @@ mod tests {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         assert_eq!((read(&progress.hosts_asked), read(&progress.services)), (1, 1));
     }
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
