@@ -287,6 +287,24 @@ pub struct Scan {
     /// Hosts at once; by default as many as the rate needs.
     #[arg(long, value_name = "N")]
     pub in_flight: Option<usize>,
+    /// How to find out who answers: by the first connection, or by SYNs alone (IPv4, needs `CAP_NET_RAW`). `auto` takes
+    /// SYNs where they pay: for thousands of services beyond loopback.
+    #[arg(long, value_enum, default_value_t = DiscoveryArg::Auto)]
+    pub discovery: DiscoveryArg,
+    /// How often discovery by SYN asks a silent port again.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=3))]
+    pub syn_repeats: u8,
+}
+
+/// `--discovery`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DiscoveryArg {
+    /// What pays.
+    Auto,
+    /// The first connection is the question.
+    Connect,
+    /// SYNs first, connections only to those who answer.
+    Syn,
 }
 
 /// `merge`

@@ -144,7 +144,7 @@ fn seed_args(case: &Path, ip: IpAddr) -> SeedArgs {
 }
 
 fn scan_args(case: &Path, seed: u64) -> Scan {
-    use super::args::{HuntBy, Keys, ProofArg, Switch};
+    use super::args::{DiscoveryArg, HuntBy, Keys, ProofArg, Switch};
     Scan {
         case: case.to_owned(),
         targets: Vec::new(),
@@ -163,6 +163,8 @@ fn scan_args(case: &Path, seed: u64) -> Scan {
         new: false,
         summary: None,
         in_flight: None,
+        discovery: DiscoveryArg::Connect,
+        syn_repeats: 0,
     }
 }
 

@@ -29,7 +29,7 @@ const NAMED: usize = 5;
 /// Makes the plan a hunt where that is asked for, or by default where a seed has observations on record.
 ///
 /// An unfinished run goes before: a scan that began as a full capture, or with what was on record then, goes on so.
-pub(super) fn settle(plan: &mut ScanPlan, args: &Scan, case: &Case, discovery: &str) -> Result<(), Stop> {
+pub(super) fn settle(plan: &mut ScanPlan, args: &Scan, case: &Case) -> Result<(), Stop> {
     if args.full {
         return Ok(());
     }
@@ -42,7 +42,7 @@ pub(super) fn settle(plan: &mut ScanPlan, args: &Scan, case: &Case, discovery: &
     };
     let give_up = args.give_up.as_deref().map(str::parse::<GiveUp>).transpose().map_err(Stop::usage)?;
     let asked_for = args.hunt || args.hunt_by != HuntBy::Auto || give_up.is_some();
-    if !args.new && !asked_for && case.unfinished_run(&plan.digest(discovery))?.is_some() {
+    if !args.new && !asked_for && case.unfinished_run(&plan.digest())?.is_some() {
         return Ok(());
     }
     let Some(hunt) = gather(case, plan.settings.want, by, lead)? else {
@@ -68,7 +68,7 @@ pub(super) fn settle(plan: &mut ScanPlan, args: &Scan, case: &Case, discovery: &
     let proof_of_matches = plan.settings.proof;
     plan.settings.proof = proof;
     plan.give_up = give_up;
-    let earlier = if args.new { None } else { unfinished(plan, case, &hunt, proof_of_matches, discovery)? };
+    let earlier = if args.new { None } else { unfinished(plan, case, &hunt, proof_of_matches)? };
     let hunt = Arc::new(earlier.unwrap_or(hunt));
     plan.hunting = Some(HuntSettings { hunt, proof_of_matches });
     Ok(())
@@ -81,20 +81,14 @@ fn nothing_to_hunt() -> Stop {
 }
 
 /// The hunt of an unfinished run that is this one but for what came on record since: it was fixed when the run began.
-fn unfinished(
-    plan: &mut ScanPlan,
-    case: &Case,
-    hunt: &Hunt,
-    proof_of_matches: Proof,
-    discovery: &str,
-) -> Result<Option<Hunt>, Stop> {
+fn unfinished(plan: &mut ScanPlan, case: &Case, hunt: &Hunt, proof_of_matches: Proof) -> Result<Option<Hunt>, Stop> {
     for run in case.runs()?.into_iter().rev().filter(crate::store::Run::can_be_continued) {
         let Some(Ok(earlier)) = run.plan.get("hunt").cloned().map(serde_json::from_value::<Hunt>) else { continue };
         if (earlier.names(), earlier.by, earlier.lead) != (hunt.names(), hunt.by, hunt.lead) {
             continue;
         }
         plan.hunting = Some(HuntSettings { hunt: Arc::new(earlier.clone()), proof_of_matches });
-        if plan.digest(discovery) == run.plan_sha256 {
+        if plan.digest() == run.plan_sha256 {
             return Ok(Some(earlier));
         }
     }

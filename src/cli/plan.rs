@@ -15,7 +15,6 @@ use super::hunt;
 use super::scope::span;
 use super::term::{Output, Term, seconds, width};
 use crate::clock::{Clock, SystemClock};
-use crate::discover::{Connect, Discovery as _};
 use crate::net::{Rates, network_of};
 use crate::observation::Speech;
 use crate::probe::{Costs, HuntSettings, Proof, Settings, SshKeys, Want};
@@ -114,8 +113,9 @@ impl ScanPlan {
     }
 
     /// What decides whether an unfinished run is of the same plan. Rates may change on the way; who is asked what may not.
-    pub(super) fn digest(&self, discovery: &str) -> [u8; 32] {
-        Sha256::digest(self.config(discovery).to_string().as_bytes()).into()
+    /// Nor does it matter how those who answer are found: the word here is the same for all.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        Sha256::digest(self.config("connect").to_string().as_bytes()).into()
     }
 
     /// What one host with these services costs.
@@ -184,7 +184,7 @@ pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
     let case = Case::open_read_only(&args.case)?;
     let scope = scope_in_force(&case, &clock, term)?;
     let mut plan = ScanPlan::new(args, &scope)?;
-    hunt::settle(&mut plan, args, &case, Connect.id())?;
+    hunt::settle(&mut plan, args, &case)?;
     for note in &plan.notes {
         term.warn(note);
     }
@@ -203,7 +203,7 @@ pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
 
 /// The run that a scan of this plan would go on with, or the last one that did all of it.
 fn earlier(case: &Case, args: &Scan, plan: &ScanPlan) -> Result<Option<String>, Stop> {
-    let digest = plan.digest(Connect.id());
+    let digest = plan.digest();
     let unfinished = if args.new { None } else { case.unfinished_run(&digest)? };
     if let Some(state) = unfinished {
         let hosts = Order::new(state.seed, plan.targets.hosts(), plan.shard).len();

@@ -51,10 +51,11 @@ fn watch(progress: &Progress, door: &Door, draws: bool, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         std::thread::park_timeout(DRAW);
         let (connections, _, _) = door.traffic().totals();
+        let opened = connections + door.traffic().syns();
         let now = door.clock().elapsed();
         let passed = now.saturating_sub(last.1).as_secs_f64();
-        let rate = if passed > 0.0 { (connections - last.0) as f64 / passed } else { 0.0 };
-        last = (connections, now);
+        let rate = if passed > 0.0 { (opened - last.0) as f64 / passed } else { 0.0 };
+        last = (opened, now);
         bar.set_length(load(&progress.hosts_total));
         bar.set_position(load(&progress.hosts_done));
         let (answered, failed) = (load(&progress.answered), load(&progress.failed));
@@ -66,6 +67,7 @@ fn watch(progress: &Progress, door: &Door, draws: bool, over: &AtomicBool) {
                 in_flight = load(&progress.in_flight),
                 queued = load(&progress.queued),
                 connections,
+                syns = door.traffic().syns(),
                 answered,
                 failed,
                 "scan goes on"

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
-use super::args::Scan;
+use super::args::{DiscoveryArg, Scan};
 use super::case::scope_in_force;
 use super::exit::{Exit, Stop};
 use super::plan::ScanPlan;
@@ -19,7 +19,7 @@ use super::scope::span;
 use super::term::Term;
 use super::{VERSION, actor, hunt, interrupt};
 use crate::clock::{Clock, SystemClock};
-use crate::discover::{Connect, Discovery};
+use crate::discover::{Discovery, Patience, Syn};
 use crate::net::{Door, Limiter, Stop as Asked, Stopper, Timing, can_send_from, stop_switch};
 use crate::observation::Outcome;
 use crate::scan::{self, Progress, Run, ScanError, Summary};
@@ -30,6 +30,12 @@ use crate::target::Order;
 const MOST_IN_FLIGHT: usize = 20_000;
 /// Indices that may be outstanding: more than the places, so that slow hosts do not hold the quick ones up.
 const WINDOW: u64 = 65_536;
+/// The same for discovery by SYN without a limit: some ten thousand SYNs a second, all of them silent, for a cool-down.
+const WIDEST: u64 = 262_144;
+/// How long after its last SYN a host may answer: longer than a connection waits, since waiting costs nothing here.
+const COOL_DOWN: Duration = Duration::from_secs(3);
+/// From how many services on SYNs pay by themselves.
+const WORTH_SYN: u128 = 4_096;
 
 pub(super) fn run(args: &Scan, term: &Term) -> Result<Exit, Stop> {
     let (stopper, stop) = stop_switch();
@@ -51,19 +57,23 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     let _held = hold(&args.case)?;
     let scope = scope_in_force(&case, clock.as_ref(), term)?;
     let mut plan = ScanPlan::new(args, &scope)?;
-    let discovery: Arc<dyn Discovery> = Arc::new(Connect);
-    hunt::settle(&mut plan, args, &case, discovery.id())?;
+    hunt::settle(&mut plan, args, &case)?;
     for note in &plan.notes {
         term.warn(note);
     }
     sendable(args.source)?;
+    let timing = Timing::default();
+    let patience = Patience { cool_down: COOL_DOWN, repeats: args.syn_repeats };
+    let (discovery, note) = discovery(args, &plan, patience);
+    if let Some(note) = &note {
+        term.warn(note);
+    }
     let (id, seed, before) = begin(&mut case, args, &plan, discovery.id(), clock.as_ref(), term)?;
     let said_no = said_no(&case, id)?;
     let networks = hunt::networks(&plan, &case, id)?;
     drop(case);
 
     let descriptors = scan::raise_descriptor_limit().unwrap_or(1024);
-    let timing = Timing::default();
     let in_flight = args
         .in_flight
         .unwrap_or_else(|| scan::in_flight(plan.rates.run, timing.connect, descriptors, MOST_IN_FLIGHT))
@@ -83,6 +93,8 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     let started = clock.elapsed();
     let (cpu_before, _) = scan::usage();
     tracing::info!(run = id, hosts = order.len(), in_flight, workers, "scan begins");
+    let found_by = discovery.id();
+    let window = window(&discovery, plan.rates.run, patience);
     let result = scan::run(Run {
         case: args.case.clone(),
         id,
@@ -92,18 +104,18 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
         settings: plan.settings.clone(),
         hunting: plan.hunting.clone(),
         networks,
-        discovery: Arc::clone(&discovery),
+        discovery: discovery.for_run(id),
         door: door.clone(),
         stopper: stopper.clone(),
         progress: Arc::clone(&progress),
         in_flight,
         workers,
-        window: WINDOW,
+        window,
     });
     watch.stop();
     let seconds = clock.elapsed().saturating_sub(started).as_secs_f64();
     let complete = matches!(result, Ok(true));
-    let summary = summarise(id, complete, seconds, cpu_before, seed, &plan, &door, &progress, discovery.id());
+    let summary = summarise(id, complete, seconds, cpu_before, seed, &plan, &door, &progress, (found_by, note));
     finish(&args.case, id, &result, &summary, clock.as_ref(), term)?;
     if let Some(path) = &args.summary {
         write_summary(path, &summary)?;
@@ -147,6 +159,40 @@ pub(super) fn sendable(source: Option<IpAddr>) -> Result<(), Stop> {
     source.map_or(Ok(()), |source| can_send_from(source).map_err(|words| Stop::usage(anyhow!(words))))
 }
 
+/// How this run finds out who answers, and why not otherwise.
+fn discovery(args: &Scan, plan: &ScanPlan, patience: Patience) -> (Discovery, Option<String>) {
+    let worth = match args.discovery {
+        DiscoveryArg::Connect => false,
+        DiscoveryArg::Syn => true,
+        DiscoveryArg::Auto => services_for_syn(plan) >= WORTH_SYN,
+    };
+    if !worth {
+        return (Discovery::Connect, None);
+    }
+    match Syn::open(args.source, patience) {
+        Ok(syn) => (Discovery::Syn(syn), None),
+        Err(why) => (Discovery::Connect, Some(format!("discovery by connections, not by SYN: {why}"))),
+    }
+}
+
+/// Services of this shard that lie beyond this machine, on IPv4.
+fn services_for_syn(plan: &ScanPlan) -> u128 {
+    let beyond = |address: IpAddr| address.is_ipv4() && !address.is_loopback();
+    let stretches = plan.targets.stretches().filter(|(range, _)| beyond(range.first));
+    let all = stretches.fold(0u128, |sum, (range, services)| sum + range.count() * services.len() as u128);
+    all / u128::from(plan.shard.count().max(1))
+}
+
+/// Indices that may be outstanding. A host asked by SYN holds its place for a cool-down, whatever the rate.
+fn window(discovery: &Discovery, rate: Option<f64>, patience: Patience) -> u64 {
+    if matches!(discovery, Discovery::Connect) {
+        return WINDOW;
+    }
+    let seconds = patience.cool_down.as_secs_f64() * f64::from(patience.repeats + 1) + 2.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small positive range")]
+    rate.map_or(WIDEST, |rate| (rate * seconds).clamp(WINDOW as f64, WIDEST as f64) as u64)
+}
+
 /// Takes up an unfinished run of the same plan, or begins one.
 fn begin(
     case: &mut Case,
@@ -156,7 +202,7 @@ fn begin(
     clock: &dyn Clock,
     term: &Term,
 ) -> Result<(RunId, u64, Counters), Stop> {
-    let plan_sha256 = plan.digest(discovery);
+    let plan_sha256 = plan.digest();
     let unfinished = if args.new { None } else { case.unfinished_run(&plan_sha256)? };
     if let Some(state) = unfinished {
         let done = state.position.low + state.position.done_above();
@@ -219,9 +265,13 @@ fn summarise(
     plan: &ScanPlan,
     door: &Door,
     progress: &Progress,
-    discovery: &str,
+    (discovery, note): (&str, Option<String>),
 ) -> Summary {
     let (connections, bytes_sent, bytes_heard) = door.traffic().totals();
+    let syns = door.traffic().syns();
+    let lost = progress.answers_lost.load(Ordering::Relaxed);
+    let missed =
+        (lost > 0).then(|| format!("{lost} answers came faster than they could be taken: hosts may be missing"));
     let (cpu, peak_rss_bytes) = scan::usage();
     let outcomes = progress.outcomes();
     Summary {
@@ -230,6 +280,7 @@ fn summarise(
         hosts: progress.hosts_asked.load(Ordering::Relaxed),
         services: progress.services.load(Ordering::Relaxed),
         connections,
+        syns,
         answered: progress.answered.load(Ordering::Relaxed),
         bytes_sent,
         bytes_heard,
@@ -237,10 +288,11 @@ fn summarise(
         cpu_seconds: cpu.saturating_sub(cpu_before).as_secs_f64(),
         peak_rss_bytes,
         rate_asked: plan.rates.run,
-        rate_reached: if seconds > 0.0 { connections as f64 / seconds } else { 0.0 },
+        rate_reached: if seconds > 0.0 { (connections + syns) as f64 / seconds } else { 0.0 },
         seed,
         shard: plan.shard.to_string(),
         discovery: discovery.to_owned(),
+        discovery_note: missed.or(note),
         scope_sha256: plan.scope.sha256().to_owned(),
         version: VERSION.to_owned(),
         outcomes,
@@ -327,8 +379,9 @@ fn tell(summary: &Summary, case: &Path, term: &Term) {
         summary.run, summary.hosts, summary.services, summary.answered
     ));
     term.say(format!(
-        "  {} connections in {} ({:.0} a second{}), {:.1} MB heard, {:.1} CPU seconds, {} MB at most",
+        "  {} connections{} in {} ({:.0} a second{}), {:.1} MB heard, {:.1} CPU seconds, {} MB at most",
         summary.connections,
+        if summary.syns > 0 { format!(" and {} SYNs", summary.syns) } else { String::new() },
         span(summary.seconds),
         summary.rate_reached,
         summary.rate_asked.map_or(String::new(), |rate| format!(" of {rate:.0} permitted")),
@@ -336,6 +389,9 @@ fn tell(summary: &Summary, case: &Path, term: &Term) {
         summary.cpu_seconds,
         summary.peak_rss_bytes / 1_000_000,
     ));
+    if let Some(note) = &summary.discovery_note {
+        term.say(format!("  {note}"));
+    }
     if !outcomes.is_empty() {
         term.say(format!("  {}", outcomes.join(", ")));
     }

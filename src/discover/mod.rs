@@ -1,37 +1,43 @@
 //! Who answers, before any protocol is spoken.
 //!
-//! Discovery stands behind one trait, so that a raw SYN sender can join. [`Connect`] sends nothing of its own: the first
-//! connection of a service's first conversation is the question, which saves one connection to every live port.
+//! [`Discovery::Connect`] sends nothing of its own: the first connection of a service's first conversation is the
+//! question, which saves one connection to every live port. [`Discovery::Syn`] is a stage before the workers: it asks
+//! every port by a SYN alone, and only hosts that answer get connections.
 
-use std::future::Future;
-use std::pin::Pin;
+mod cookie;
+mod parked;
+mod sift;
+mod syn;
 
-use crate::observation::Presence;
-use crate::target::Host;
+pub use cookie::Cookies;
+pub use sift::{Figures, Job, Patience, Sift, Sifted};
+pub use syn::{Next, Stage, Syn};
 
-/// What a look at a host gives: one word per service, in the host's order. `Unasked` means that the first conversation
-/// has to find out.
-pub type Look<'a> = Pin<Box<dyn Future<Output = Vec<Presence>> + 'a>>;
-
-/// A way to find out who answers.
-pub trait Discovery: Send + Sync {
-    /// The stable name in run rows.
-    fn id(&self) -> &'static str;
-    /// Looks at one host.
-    fn look<'a>(&'a self, host: &'a Host) -> Look<'a>;
+/// How a run finds out who answers.
+#[derive(Debug)]
+pub enum Discovery {
+    /// By the first connection itself.
+    Connect,
+    /// By SYNs.
+    Syn(Syn),
 }
 
-/// Discovery by the kernel's own connections.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Connect;
-
-impl Discovery for Connect {
-    fn id(&self) -> &'static str {
-        "connect"
+impl Discovery {
+    /// The stable name in summaries.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Syn(_) => "syn",
+        }
     }
 
-    fn look<'a>(&'a self, host: &'a Host) -> Look<'a> {
-        let unknown = vec![Presence::Unasked; host.services.len()];
-        Box::pin(std::future::ready(unknown))
+    /// The same for the run of this number.
+    #[must_use]
+    pub fn for_run(self, run: i64) -> Self {
+        match self {
+            Self::Connect => Self::Connect,
+            Self::Syn(syn) => Self::Syn(syn.for_run(run.unsigned_abs())),
+        }
     }
 }

@@ -89,7 +89,7 @@ async fn connected(stream: &TcpStream) -> io::Result<()> {
 
 /// Whether ICMP's answer forbids a network: RFC 1812 section 5.2.7.1 and RFC 4443 section 3.1. A host that says so itself
 /// speaks only for itself, as does a router that names the host (type 3 code 10).
-fn prohibits(answer: IcmpAnswer, asked: IpAddr) -> Option<String> {
+pub(super) fn prohibits(answer: IcmpAnswer, asked: IpAddr) -> Option<String> {
     let from = answer.from.filter(|from| *from != asked)?;
     let forbids = if asked.is_ipv4() {
         answer.kind == 3 && [9, 13].contains(&answer.code)

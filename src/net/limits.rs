@@ -18,6 +18,9 @@ use crate::clock::Clock;
 /// a turn and the packet's departure.
 const CREDIT: Duration = Duration::from_millis(8);
 
+/// The same for those who do not line up: what is left of the credit is for those who do.
+const CREDIT_BESIDE: Duration = Duration::from_millis(6);
+
 /// A narrow limit's second lasts this long, for the same reason.
 const SECOND: f64 = 1.004;
 
@@ -60,6 +63,19 @@ pub enum NoTurn {
     Exhausted,
     /// Not now: wait this long, then in the run's line again.
     NotYet(Duration),
+}
+
+/// What stands in the way of one who does not line up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// The run's pace, or those who line up for it.
+    Run,
+    /// The network or the AS, this long.
+    Network(Duration),
+    /// The host, this long.
+    Host(Duration),
+    /// Nothing to wait for: the host has had all it may get in this run.
+    Exhausted,
 }
 
 /// The limits of a run and where they stand.
@@ -165,6 +181,50 @@ impl Limiter {
         }
         if let Some(rate) = self.rates.run {
             cells.run.take(rate, now);
+        }
+        *cells.used.entry(address).or_default() += 1;
+        cells.trim(now);
+        Ok(())
+    }
+
+    /// Takes a turn for one SYN without lining up, where nobody has the next place in any of the lines: what was begun is
+    /// finished before more is begun. Like a place in a line, but one that is a little late keeps its time.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn step_in(&self, address: IpAddr, asn: Option<u32>) -> Result<(), Wait> {
+        if self.rates == Rates::default() {
+            return Ok(());
+        }
+        let mut cells = self.lock();
+        let now = self.clock.elapsed();
+        if self.is_exhausted(&cells, address) {
+            return Err(Wait::Exhausted);
+        }
+        let mut longest = Duration::ZERO;
+        let mut wait = None;
+        for (key, rate) in self.narrow(address, asn) {
+            let ready = cells.narrow.get(&key).map_or(Duration::ZERO, |cell| cell.ready(rate).max(cell.free));
+            if let Some(time) = ready.checked_sub(now).filter(|time| *time > longest) {
+                longest = time;
+                wait = Some(if matches!(key, Key::Host(_)) { Wait::Host(time) } else { Wait::Network(time) });
+            }
+        }
+        if self.rates.run.is_some() && cells.run.ready_beside().max(cells.run.free) > now {
+            wait = wait.or(Some(Wait::Run));
+        }
+        if let Some(wait) = wait {
+            return Err(wait);
+        }
+        let late = now.saturating_sub(CREDIT);
+        for (key, rate) in self.narrow(address, asn) {
+            let cell = cells.narrow.entry(key).or_default();
+            cell.line_up(rate, late);
+            cell.take(rate, now);
+        }
+        if let Some(rate) = self.rates.run {
+            cells.run.take(rate, now);
+            cells.run.free = cells.run.free.max(cells.run.ready_beside());
         }
         *cells.used.entry(address).or_default() += 1;
         cells.trim(now);
@@ -340,6 +400,11 @@ impl Wide {
         self.due.saturating_sub(CREDIT)
     }
 
+    /// The same for one who does not line up.
+    fn ready_beside(&self) -> Duration {
+        self.due.saturating_sub(CREDIT_BESIDE)
+    }
+
     fn take(&mut self, rate: f64, now: Duration) {
         self.due = self.due.max(now) + seconds(1.0 / rate);
     }
@@ -494,6 +559,53 @@ mod tests {
         assert_eq!(limiter.take(stranger, None), Ok(()));
         clock.advance(Duration::from_millis(1_004));
         assert_eq!(limiter.take(second, None), Ok(()));
+    }
+
+    #[test]
+    fn who_does_not_line_up_gets_the_whole_rate_and_no_more() {
+        for rate in [10.0, 1_000.0, 20_000.0] {
+            let (limiter, clock) = limiter(Rates { run: Some(rate), ..Rates::default() });
+            let mut taken = 0u32;
+            // Looked at every two milliseconds for ten seconds.
+            for _ in 0..5_000 {
+                clock.advance(Duration::from_millis(2));
+                taken += std::iter::from_fn(|| limiter.step_in(HOST, None).ok()).map(|()| 1u32).sum::<u32>();
+            }
+            let share = f64::from(taken) / (rate * 10.0);
+            assert!((0.99..=1.01).contains(&share), "{taken} in ten seconds at {rate}/s");
+        }
+    }
+
+    #[test]
+    fn who_does_not_line_up_is_told_what_stands_in_the_way() {
+        let rates = Rates { run: Some(1_000.0), network: Some(10.0), host: Some(2.0), host_total: Some(2), asn: None };
+        let (limiter, clock) = limiter(rates);
+        let [one, two] = ["127.0.8.1", "127.0.8.2"].map(|text| text.parse::<IpAddr>().unwrap());
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(limiter.step_in(one, None), Ok(()));
+        assert!(matches!(limiter.step_in(two, None), Err(Wait::Network(_))));
+        assert!(matches!(limiter.step_in(one, None), Err(Wait::Host(_))));
+        clock.advance(Duration::from_millis(101));
+        assert_eq!(limiter.step_in(two, None), Ok(()), "nothing was taken before");
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(limiter.step_in(one, None), Ok(()));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(limiter.step_in(one, None), Err(Wait::Exhausted));
+    }
+
+    #[test]
+    fn those_who_line_up_go_before_those_who_do_not() {
+        let (limiter, clock) = limiter(Rates { run: Some(100.0), ..Rates::default() });
+        clock.advance(Duration::from_secs(1));
+        let now = clock.elapsed();
+        for _ in 0..3 {
+            limiter.lock().run.line_up(100.0, now);
+        }
+        assert_eq!(limiter.step_in(HOST, None), Err(Wait::Run));
+        clock.advance(Duration::from_millis(29));
+        assert_eq!(limiter.step_in(HOST, None), Err(Wait::Run));
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(limiter.step_in(HOST, None), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The only door to the network.
 //!
-//! [`Door::converse`] is the one way to talk to anybody: it asks the scope for a permit, waits for the limits, dials, and
+//! [`Door::converse`] is the one way to talk to anybody (and [`Door::knock`] to ask by a SYN alone): it asks the scope for a permit, waits for the limits, dials, and
 //! drives one conversation. Retries, redirects and each of JARM's ten connections pass here, every time. What comes back
 //! is an [`Exchange`], whatever happened; the far side's behaviour is never an error.
 
@@ -8,10 +8,14 @@ mod backoff;
 mod dial;
 mod drive;
 mod entropy;
+mod frame;
 mod limits;
 mod option;
 mod place;
+mod raw;
+mod routes;
 mod stop;
+mod syn;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -25,8 +29,10 @@ pub use backoff::{BackOff, Notice, Sample};
 pub use dial::{NotDialled, can_send_from, dial};
 pub use drive::Timing;
 pub use entropy::SystemEntropy;
-pub use limits::{Limiter, NoTurn, Rates, network_of};
+pub use frame::{Answer, Reply};
+pub use limits::{Limiter, NoTurn, Rates, Wait, network_of};
 pub use stop::{Stop, Stopper, stop_switch};
+pub use syn::{Knock, NoLine, SOURCE_PORTS, SynLine};
 
 use place::Place;
 
@@ -35,7 +41,7 @@ use crate::observation::{End, Exchange, Service, Step};
 use crate::proto::Conversation;
 use crate::scope::{Permit, Refusal, Scope};
 
-/// Called with each address right before it is dialled.
+/// Called with each address right before it is dialled, or sent a SYN.
 pub type Witness = Arc<dyn Fn(SocketAddr) + Send + Sync>;
 
 /// How often a fault of our own that is no shortage is tried again before a connection counts as failed.
@@ -88,6 +94,7 @@ impl fmt::Debug for Door {
 #[derive(Debug, Default)]
 pub struct Traffic {
     connections: AtomicU64,
+    syns: AtomicU64,
     bytes_sent: AtomicU64,
     bytes_heard: AtomicU64,
 }
@@ -98,6 +105,12 @@ impl Traffic {
     pub fn totals(&self) -> (u64, u64, u64) {
         let read = |one: &AtomicU64| one.load(Ordering::Relaxed);
         (read(&self.connections), read(&self.bytes_sent), read(&self.bytes_heard))
+    }
+
+    /// SYNs sent for discovery alone.
+    #[must_use]
+    pub fn syns(&self) -> u64 {
+        self.syns.load(Ordering::Relaxed)
     }
 }
 
@@ -252,9 +265,7 @@ impl Door {
             match self.scope.admit(service.socket(), service.speech, self.clock.now()) {
                 Ok(permit) => return Ok(permit),
                 Err(refusal) if refusal.is_passing() => {
-                    if !self.held.swap(true, Ordering::Relaxed) {
-                        tracing::warn!("the scan is held: {refusal}");
-                    }
+                    self.say_held(&refusal);
                     tokio::select! {
                         () = tokio::time::sleep(HOLD) => {}
                         () = self.stop.asked() => return Err(Refused::Stopped),
@@ -262,6 +273,12 @@ impl Door {
                 }
                 Err(refusal) => return Err(self.refused(refusal)),
             }
+        }
+    }
+
+    fn say_held(&self, refusal: &Refusal) {
+        if !self.held.swap(true, Ordering::Relaxed) {
+            tracing::warn!("the scan is held: {refusal}");
         }
     }
 

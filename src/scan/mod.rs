@@ -4,10 +4,15 @@
 //! other. Hosts are pulled, never pushed: a worker takes the next index of the order when it has room. Results go one
 //! way, through one bounded channel and a byte budget, to the writer, which commits them together with the position.
 //! When the writer is behind, finished hosts wait in their worker's places and no new connection starts.
+//!
+//! With discovery by SYN a thread of its own stands before the workers: it takes the indices, hands those that answer to
+//! the workers and the others straight to the writer. Window, position and resume are the same.
 
 mod dispatch;
+mod feed;
 mod networks;
 mod progress;
+mod stage;
 mod usage;
 mod worker;
 mod writer;
@@ -19,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use dispatch::Dispatcher;
+use feed::Feed;
 pub use networks::{GiveUp, GiveUpError, GivenUp, Networks};
 pub use progress::{Progress, Summary};
 pub use usage::{raise_descriptor_limit, reserve_descriptors, usage};
@@ -27,7 +33,7 @@ use crate::discover::Discovery;
 use crate::net::{Door, Stopper};
 use crate::probe::{HuntSettings, Settings};
 use crate::store::{Counters, HostDone, RunId, RunWriter, StoreError};
-use crate::target::{Order, Targets};
+use crate::target::{Host, Order, Targets};
 
 /// Hosts that may wait for the writer.
 const QUEUE: usize = 1024;
@@ -53,7 +59,7 @@ pub struct Run {
     /// When a hunt leaves out the rest of a network; `None` never.
     pub networks: Option<Networks>,
     /// Who answers.
-    pub discovery: Arc<dyn Discovery>,
+    pub discovery: Discovery,
     /// The door.
     pub door: Door,
     /// Stops everything when the case cannot be written or the scope ends.
@@ -77,6 +83,9 @@ pub enum ScanError {
         "the case could not be written, so the scan stopped; everything committed stands, and `hostkin scan` goes on from there"
     )]
     Store(#[from] StoreError),
+    /// SYNs could not be sent or heard any more.
+    #[error("discovery by SYN failed, so the scan stopped: {0}; `--discovery connect` goes on without it")]
+    Discovery(std::io::Error),
     /// A worker could not start or died.
     #[error("a worker thread failed: {0}")]
     Worker(String),
@@ -90,19 +99,25 @@ struct Shared {
     settings: Settings,
     hunting: Option<HuntSettings>,
     networks: Option<Networks>,
-    discovery: Arc<dyn Discovery>,
+    feed: Feed,
     door: Door,
     stopper: Stopper,
     progress: Arc<Progress>,
     budget: Arc<Semaphore>,
 }
 
-/// A host that is done, on its way to the writer.
+impl Shared {
+    /// The host at an index of the order.
+    fn host(&self, index: u64) -> Option<Host> {
+        self.order.position(index).and_then(|position| self.targets.host(position))
+    }
+}
+
+/// Hosts that are done, on their way to the writer.
 struct Finished {
-    index: u64,
-    host: HostDone,
-    /// Room in the queue and the host's place, held until committed.
-    held: (OwnedSemaphorePermit, Door),
+    hosts: Vec<HostDone>,
+    /// Room in the queue and the host's place, held until committed; hosts that said nothing need none.
+    held: Option<(OwnedSemaphorePermit, Door)>,
 }
 
 /// Carries a run to its end, to a request to stop, or to a fault.
@@ -124,7 +139,10 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
         settings: run.settings,
         hunting: run.hunting,
         networks: run.networks,
-        discovery: run.discovery,
+        feed: match run.discovery {
+            Discovery::Connect => Feed::order(),
+            Discovery::Syn(_) => Feed::sifted(),
+        },
         door: run.door,
         stopper: run.stopper.clone(),
         progress: run.progress,
@@ -150,6 +168,13 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
                 scope.spawn(move || worker::work(&shared, &sender, each))
             })
             .collect();
+        let sifting = match run.discovery {
+            Discovery::Connect => None,
+            Discovery::Syn(syn) => {
+                let (shared, sender) = (Arc::clone(&shared), sender.clone());
+                Some(scope.spawn(move || stage::sift(&shared, sender, syn)))
+            }
+        };
         drop(sender);
         let mut failed = None;
         for worker in workers {
@@ -162,8 +187,12 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
                 run.stopper.stop();
             }
         }
+        let sifted = sifting.map_or(Ok(Ok(())), std::thread::ScopedJoinHandle::join);
         let panicked = |_| ScanError::Worker("the writer panicked; please report this".to_owned());
         let done = writing.join().map_err(panicked)??;
+        sifted
+            .map_err(|_| ScanError::Worker("discovery panicked; please report this".to_owned()))?
+            .map_err(ScanError::Discovery)?;
         match failed {
             Some(words) => Err(ScanError::Worker(words)),
             None => Ok(done >= total),

@@ -41,6 +41,8 @@ pub struct Progress {
     pub left_out: AtomicU64,
     /// Answering hosts of which a hunt could not tell.
     pub open: AtomicU64,
+    /// Answers to discovery's SYNs that came faster than they could be taken.
+    pub answers_lost: AtomicU64,
     outcomes: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -109,6 +111,9 @@ pub struct Summary {
     pub services: u64,
     /// Connections opened.
     pub connections: u64,
+    /// SYNs sent by discovery alone, beside the connections; left out of the text where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub syns: u64,
     /// Observations that answered.
     pub answered: u64,
     /// Bytes sent, on top of TCP.
@@ -123,20 +128,27 @@ pub struct Summary {
     pub peak_rss_bytes: u64,
     /// Connections a second that the scope and flags permit; null when unlimited.
     pub rate_asked: Option<f64>,
-    /// Connections a second reached.
+    /// Connections and discovery's SYNs a second reached.
     pub rate_reached: f64,
     /// Seed of the order.
     pub seed: u64,
     /// Which shard of how many, `1/1` for all.
     pub shard: String,
-    /// How services were discovered.
+    /// How services were discovered: `connect` or `syn`.
     pub discovery: String,
+    /// Why not otherwise, and what discovery may have missed; left out when there is nothing to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery_note: Option<String>,
     /// Digest of the scope.
     pub scope_sha256: String,
     /// This program's version.
     pub version: String,
     /// Services and observations by outcome.
     pub outcomes: BTreeMap<String, u64>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]

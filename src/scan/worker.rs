@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::dispatch::Pull;
+use super::feed::Work;
 use super::{Finished, QUEUE_KIB, Shared, writer};
 use crate::net::Door;
 use crate::observation::{Capture, CutShort, Observation, Outcome, Presence, Service};
@@ -35,19 +35,19 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
         let mut ended = false;
         loop {
             // Made before the pull, so that a commit between the two is not missed.
-            let moved = shared.dispatcher.moved();
+            let moved = shared.feed.moved(&shared.dispatcher);
             let mut full = false;
             let room = shared.door.room();
             let busy = room == 0;
             let mut taken_up = 0;
             while !ended && !full && hosts.len() < places && taken_up < room.min(AT_ONCE) && !stop.is_asked() {
-                match shared.dispatcher.pull() {
-                    Pull::Host(index) => {
+                match shared.feed.pull(&shared.dispatcher) {
+                    Work::Host(index, known) => {
                         taken_up += 1;
-                        hosts.spawn_local(one_host(Arc::clone(shared), sender.clone(), index));
+                        hosts.spawn_local(one_host(Arc::clone(shared), sender.clone(), index, known));
                     }
-                    Pull::Full => full = true,
-                    Pull::End => ended = true,
+                    Work::Wait => full = true,
+                    Work::End => ended = true,
                 }
             }
             if hosts.is_empty() && (ended || stop.is_asked()) {
@@ -71,10 +71,10 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
 }
 
 /// Asks one host and hands on what it gave. A host cut off by a stop is not handed on: the next run asks it again.
-async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u64) {
+async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u64, known: Vec<Presence>) {
     shared.progress.in_flight.fetch_add(1, Ordering::Relaxed);
     // Every index below the order's length has a host.
-    let Some(host) = shared.order.position(index).and_then(|position| shared.targets.host(position)) else { return };
+    let Some(host) = shared.host(index) else { return };
     let door = shared.door.for_host();
     if left_out(&shared, &host) {
         shared.progress.in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -85,7 +85,6 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     // Kept until the host is committed: what it holds in memory counts as long.
     let kept = door.clone();
     let asking = pin!(async {
-        let known = shared.discovery.look(&host).await;
         match &shared.hunting {
             None => (probe::host(&door, &host, &known, &shared.settings, false).await, None),
             Some(hunting) => {
@@ -114,7 +113,7 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
 }
 
 /// True for a host whose network the hunt has given up; a seed is always asked.
-fn left_out(shared: &Shared, host: &Host) -> bool {
+pub(super) fn left_out(shared: &Shared, host: &Host) -> bool {
     shared.networks.as_ref().is_some_and(|networks| networks.is_given_up(host.address))
         && !is_seed(shared, host.address)
 }
@@ -140,7 +139,7 @@ async fn hand_on(
     let Ok(room) = room else { return };
     shared.progress.queued.fetch_add(1, Ordering::Relaxed);
     let asn = shared.door.origin(host.address);
-    let finished = Finished { index, host: writer::done(index, host.address, asn, asked), held: (room, kept) };
+    let finished = Finished { hosts: vec![writer::done(index, host.address, asn, asked)], held: Some((room, kept)) };
     // The writer is gone only when it failed; the run stops then and says so.
     let _ = sender.send(finished).await;
 }

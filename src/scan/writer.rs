@@ -52,9 +52,10 @@ pub(super) fn write(
         }
         shared.progress.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
         tell(&mut writer, &mut notices, shared)?;
-        let position = shared.dispatcher.position_with(batch.iter().map(|one| one.index));
+        let position = shared.dispatcher.position_with(batch.iter().flat_map(|one| &one.hosts).map(|host| host.index));
         // Room and places are held until the commit, the hosts go into it.
-        let (hosts, held): (Vec<HostDone>, Vec<_>) = batch.drain(..).map(|one| (one.host, one.held)).unzip();
+        let (hosts, held): (Vec<Vec<HostDone>>, Vec<_>) = batch.drain(..).map(|one| (one.hosts, one.held)).unzip();
+        let hosts: Vec<HostDone> = hosts.into_iter().flatten().collect();
         shared.progress.count(&hosts);
         let lasted = shared.door.clock().elapsed().saturating_sub(started);
         let counters = counters(before, shared, lasted, &position, &hosts);
@@ -172,13 +173,24 @@ fn counters(
 pub(super) fn done(index: u64, address: IpAddr, asn: Option<u32>, asked: Vec<crate::probe::Asked>) -> HostDone {
     let services = asked.into_iter().enumerate().map(|(place, one)| ServiceDone {
         ordinal: u32::try_from(place).unwrap_or(u32::MAX),
-        state: match one.presence {
-            Presence::Unasked => AskedState::NotAsked,
-            Presence::Silent => AskedState::Silent,
-            Presence::Refused => AskedState::Refused,
-            Presence::Heard => AskedState::Heard,
-        },
+        state: state(one.presence),
         heard: one.observations,
     });
     HostDone { index, address, asn, prefix: None, services: services.collect() }
+}
+
+/// What the case keeps of a host that only discovery has asked.
+pub(super) fn quiet(index: u64, address: IpAddr, seen: &[Presence]) -> HostDone {
+    let services =
+        (0u32..).zip(seen).map(|(ordinal, seen)| ServiceDone { ordinal, state: state(*seen), heard: Vec::new() });
+    HostDone { index, address, asn: None, prefix: None, services: services.collect() }
+}
+
+fn state(presence: Presence) -> AskedState {
+    match presence {
+        Presence::Unasked => AskedState::NotAsked,
+        Presence::Silent => AskedState::Silent,
+        Presence::Refused => AskedState::Refused,
+        Presence::Heard => AskedState::Heard,
+    }
 }

@@ -106,16 +106,29 @@ fn there_is_one_door() {
     let mut files = Vec::new();
     sources(&root, &mut files);
     let doors = [".connect(", "TcpStream::connect", "UdpSocket", "Socket::new", "lookup_host", "to_socket_addrs"];
+    let raw = ["libc::socket", "libc::connect", "libc::send", "libc::write", "SynLine::open", "Sender::"];
     let mut found = Vec::new();
+    let mut found_raw = Vec::new();
     for file in &files {
         let text = fs::read_to_string(file).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
         for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let name = || file.strip_prefix(&root).unwrap().display().to_string();
             if doors.iter().any(|door| line.contains(door)) {
-                found.push(file.strip_prefix(&root).unwrap().display().to_string());
+                found.push(name());
+            }
+            if raw.iter().any(|word| line.contains(word)) {
+                found_raw.push(name());
             }
         }
     }
     found.dedup();
     assert_eq!(found, ["net/dial.rs"], "connections are opened in net/dial.rs alone");
+    found_raw.sort();
+    found_raw.dedup();
+    assert_eq!(
+        found_raw,
+        ["discover/syn.rs", "net/raw.rs", "net/syn.rs"],
+        "packets are written in net/raw.rs, sent by net/syn.rs with a permit, and asked for by discover/syn.rs alone"
+    );
 }
