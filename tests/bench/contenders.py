@@ -222,7 +222,7 @@ def pyjarm(hosts, truth, port=443, at_once=50):
         found = {host: {"tls.jarm": {jarm}} for host, jarm in pyjarm_rows(folder / "out").items()}
         return truth.judge(found, hosts, ("tls.jarm",))
 
-    return Contender("pyjarm", command, judge, hosts, f"-c {at_once}")
+    return Contender("pyjarm", command, judge, hosts, f"-c {at_once}; one host after the other")
 
 
 def zgrab2(modules, hosts, senders, values, truth, label="zgrab2"):
