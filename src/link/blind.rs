@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use super::claim::{self, IN_CLUSTER};
 use super::explain::rounded;
 use super::findings::bare;
-use super::likeness::Likeness;
 use super::pair;
 use super::population::{Population, small};
 use super::rung::Rung;
@@ -33,6 +32,9 @@ const JOIN: f64 = 0.15;
 const COMPARED: usize = 24;
 /// A hypothesis has at least so many hosts.
 const SMALLEST: usize = 3;
+
+/// From this share on a value that is taken for one owner's counts in full.
+const HAND_IN_FULL: f64 = 0.4;
 
 /// Rungs whose single values block pairs.
 const SINGLE: [Rung; 12] = [
@@ -67,17 +69,12 @@ const DOUBLE: [(Rung, Rung); 13] = [
 ];
 
 /// Clusters among the hosts that are not in `taken`, largest first, named `c-1` and on; `names` are not used again.
-pub(super) fn clusters(
-    ground: Ground<'_>,
-    taken: &BTreeSet<u32>,
-    names: &BTreeSet<&str>,
-    likeness: &mut Likeness,
-) -> Vec<Cluster> {
+pub(super) fn clusters(ground: Ground<'_>, taken: &BTreeSet<u32>, names: &BTreeSet<&str>) -> Vec<Cluster> {
     let free = |host: &u32| !taken.contains(host) && !ground.population.answers_everywhere(*host);
     let pairs = blocked(ground.population, &free);
     let mut edges: BTreeMap<u32, BTreeMap<u32, f64>> = BTreeMap::new();
     for (one, other) in pairs {
-        let p = alike(ground, one, other, likeness);
+        let p = alike(ground, one, other);
         if p >= EDGE {
             edges.entry(one).or_default().insert(other, p);
             edges.entry(other).or_default().insert(one, p);
@@ -85,7 +82,7 @@ pub(super) fn clusters(
     }
     let groups = average_linkage(edges);
     let mut found: Vec<(f64, Vec<(u32, Finding)>)> =
-        groups.into_iter().filter_map(|hosts| hypothesis(ground, &hosts, likeness)).collect();
+        groups.into_iter().filter_map(|hosts| hypothesis(ground, &hosts)).collect();
     found.sort_by_key(|(_, members)| (Reverse(members.len()), members.iter().map(|one| one.0).min()));
     let ids = (1_u64..).map(|number| format!("c-{number}")).filter(|id| !names.contains(id.as_str()));
     found
@@ -142,12 +139,12 @@ fn pairs_of(hosts: &[u32], out: &mut Vec<(u32, u32)>) {
 }
 
 /// The probability that two hosts have one operator.
-fn alike(ground: Ground<'_>, one: u32, other: u32, likeness: &mut Likeness) -> f64 {
+fn alike(ground: Ground<'_>, one: u32, other: u32) -> f64 {
     let ratios = pair::ratios(ground.population, ground.weights, one, other);
     let mut sum = ground.weights.prior(&ground.weights.pair, ground.population.size(), 1.0);
     let mut supports = 0_u32;
     for (ratio, weights) in ratios.iter().zip(ground.weights.groups()) {
-        let ln = ratio.ln.clamp(-5.0, 12.0) * factor(ground, ratio, likeness);
+        let ln = ratio.ln.clamp(-5.0, 12.0) * factor(ground, ratio);
         sum += if ln > 0.0 { weights.pair_for * ln } else { weights.pair_against * ln };
         supports += u32::from(ln > 1.0);
     }
@@ -157,9 +154,16 @@ fn alike(ground: Ground<'_>, one: u32, other: u32, likeness: &mut Likeness) -> f
 }
 
 /// What an agreement is worth by its value: known defaults and values of strangers count less.
-fn factor(ground: Ground<'_>, ratio: &Ratio, likeness: &mut Likeness) -> f64 {
+fn factor(ground: Ground<'_>, ratio: &Ratio) -> f64 {
     let Some((rung, code)) = ratio.hit.filter(|_| ratio.ln > 0.0) else { return 1.0 };
-    likeness.of(ground.population, ground.weights, rung, code)
+    if matches!(
+        rung,
+        Rung::HostKey | Rung::Certificate | Rung::CertKey | Rung::Body | Rung::FaviconTitle | Rung::ComputerName
+    ) {
+        (ground.hands.of(ground.population, ground.weights, rung, code) / HAND_IN_FULL).min(1.0)
+    } else {
+        1.0
+    }
 }
 
 /// A possible merger: the best first, then the lowest hosts.
@@ -237,18 +241,18 @@ fn average_linkage(mut near: BTreeMap<u32, BTreeMap<u32, f64>>) -> Vec<Vec<u32>>
 
 /// Judges a group of hosts: a member's score is the mean probability over its pairs with the others, a bounded sample of
 /// them in a large group. Who is not provider-like against the rest, or scores too low, is left out.
-fn hypothesis(ground: Ground<'_>, hosts: &[u32], likeness: &mut Likeness) -> Option<(f64, Vec<(u32, Finding)>)> {
+fn hypothesis(ground: Ground<'_>, hosts: &[u32]) -> Option<(f64, Vec<(u32, Finding)>)> {
     if hosts.len() < SMALLEST {
         return None;
     }
     let members: Vec<Member> = hosts.iter().map(|host| (*host, 1.0)).collect();
-    let profile = Profile::new(ground, &members, &[], likeness);
+    let profile = Profile::new(ground, &members, &[]);
     let step = hosts.len().div_ceil(COMPARED);
     let mut found: Vec<(f64, u32, Finding)> = Vec::new();
     let mut sum_of_scores = 0.0;
     for host in hosts {
         let others = hosts.iter().step_by(step).filter(|other| *other != host);
-        let pairs: Vec<f64> = others.map(|other| alike(ground, *host, *other, likeness)).collect();
+        let pairs: Vec<f64> = others.map(|other| alike(ground, *host, *other)).collect();
         let score = pairs.iter().sum::<f64>() / f64::from(small(pairs.len()).max(1));
         sum_of_scores += score;
         let scored = profile.score(ground, *host, 1.0);

@@ -113,7 +113,7 @@ fn remark(profile: &Profile, ratio: &Ratio) -> Option<&'static str> {
     let held = profile.held(rung, code)?;
     if held.habit.is_some() {
         Some("the shared value is a known default, so that it counts for little")
-    } else if held.likeness < STRANGERS {
+    } else if held.hand < STRANGERS {
         Some("hosts that show the shared value have little else in common, as with a public image: it counts less")
     } else {
         None

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::blind;
 use super::claim::{self, IN_CLUSTER};
 use super::explain::{self, rounded};
-use super::likeness::Likeness;
 use super::provider::{Claim, Provider, Providers};
 use super::score::{Ground, Profile, Scored, weight_in};
 use crate::facet::show_percent;
@@ -17,7 +16,7 @@ const LISTED: f64 = 0.001;
 const RIVAL: f64 = 0.05;
 
 /// All results, in a fixed order.
-pub(super) fn findings(ground: Ground<'_>, providers: &Providers, likeness: &mut Likeness) -> Findings {
+pub(super) fn findings(ground: Ground<'_>, providers: &Providers, hypotheses: bool) -> Findings {
     let mut ranking = Vec::new();
     let mut clusters = Vec::new();
     let mut taken: BTreeSet<u32> = BTreeSet::new();
@@ -39,7 +38,9 @@ pub(super) fn findings(ground: Ground<'_>, providers: &Providers, likeness: &mut
         ranking.extend(listed.into_iter().map(|(_, finding)| finding));
     }
     let names: BTreeSet<&str> = providers.all.iter().map(|provider| provider.name.as_str()).collect();
-    clusters.extend(blind::clusters(ground, &taken, &names, likeness));
+    if hypotheses {
+        clusters.extend(blind::clusters(ground, &taken, &names));
+    }
     let hosts = explain::hosts(ground.population.len());
     let seeded = explain::hosts(taken.len());
     Findings {
@@ -53,11 +54,13 @@ pub(super) fn findings(ground: Ground<'_>, providers: &Providers, likeness: &mut
 
 /// The hosts of one provider, best first.
 fn rank(ground: Ground<'_>, providers: &Providers, place: usize, provider: &Provider) -> Vec<(u32, Finding)> {
-    let mut claims: Vec<(u32, Claim)> = provider
-        .grown
-        .candidates
-        .iter()
-        .filter_map(|(host, _)| Some((*host, providers.claim(ground, place, *host)?)))
+    let mut hosts: BTreeSet<u32> = provider.grown.candidates.iter().map(|one| one.0).collect();
+    for theory in &provider.theories {
+        hosts.extend(theory.grown.candidates.iter().map(|one| one.0));
+    }
+    let mut claims: Vec<(u32, Claim)> = hosts
+        .into_iter()
+        .filter_map(|host| Some((host, providers.claim(ground, place, host)?)))
         .filter(|(_, claim)| claim.score >= LISTED)
         .collect();
     claims.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
@@ -74,8 +77,9 @@ fn finding(
     claim: &Claim,
     rank: u64,
 ) -> Finding {
-    let own = weight_in(&provider.grown.members, host);
-    let mut out = bare(ground, &provider.grown.profile, &claim.scored, host, own);
+    let set = provider.set(claim);
+    let own = weight_in(&set.members, host);
+    let mut out = bare(ground, &set.profile, &claim.scored, host, own);
     out.provider.clone_from(&provider.name);
     out.seed.clone_from(&provider.first_seed);
     out.score = rounded(claim.score, 9);

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::likeness::Likeness;
+use super::fleet::{self, Fleets};
 use super::population::{Population, small};
 use super::rung::is_provider_side;
 use super::score::{Ground, Member, Profile, Scored, weight_in};
@@ -22,6 +22,16 @@ const BUDGET: usize = 30_000;
 const TOO_COMMON: u32 = 300;
 /// A log ratio from which a group ties a member to the seeds (purity).
 const TIES: f64 = 1.0;
+/// A core that found no more than so many hosts led nowhere, and theories are asked.
+const LED_NOWHERE: usize = 4;
+/// Theories are built around hosts of at least this probability.
+const THEORY_FROM: f64 = 0.01;
+/// At most so many.
+const THEORIES: u32 = 8;
+/// A theory that the confirmed hosts fit less is dropped.
+const THEORY_FITS: f64 = 0.02;
+/// A theory has at least so many members.
+const THEORY_SIZE: usize = 4;
 /// Up to this many hosts a provider may be a large part of the population, and its own hosts have to be kept out of the
 /// background from the start ([`kin`]).
 const SMALL: usize = 2000;
@@ -39,6 +49,10 @@ pub(super) struct Grown {
     pub(super) confirmed: Vec<u32>,
     /// How far the set is believed, 0 to 1.
     pub(super) purity: f64,
+    /// The figures that purity was judged by; none when nothing grew.
+    pub(super) checks: Vec<f64>,
+    /// The fleets it is made of.
+    pub(super) fleets: Fleets,
     /// Hosts that may belong, ascending, with what the set says of them.
     pub(super) candidates: Vec<(u32, Scored)>,
 }
@@ -49,22 +63,85 @@ impl Grown {
         self.profile.score(ground, host, weight_in(&self.members, host))
     }
 
-    /// The probability that a host belongs, with the set believed as far as its purity goes; below that, the lesser of
+    /// The probability that a host belongs, with the set believed as far as the host's fleet is; below that, the lesser of
     /// what the set and what the confirmed hosts alone say.
     pub(super) fn probability(&self, ground: Ground<'_>, host: u32, by_set: &Scored) -> f64 {
         let set = by_set.probability();
         let own = f64::from(u8::from(is_confirmed(&self.confirmed, host)));
         let alone = self.seeds.score(ground, host, own).probability();
-        self.purity * set + (1.0 - self.purity) * set.min(alone)
+        let trust = self.fleets.trust_of(ground, host);
+        trust * set + (1.0 - trust) * set.min(alone)
     }
 }
 
+/// A set grown around another host, which the confirmed hosts fit.
+#[derive(Debug)]
+pub(super) struct Theory {
+    /// The host it grew from.
+    pub(super) around: u32,
+    /// The set.
+    pub(super) grown: Grown,
+    /// By what that is judged.
+    pub(super) figures: Vec<f64>,
+    /// The probability that it is the confirmed hosts' operator's.
+    pub(super) fit: f64,
+}
+
+/// The figures by which a set grown around another host is judged.
+fn theory_figures(ground: Ground<'_>, grown: &Grown, around: &Grown) -> Vec<f64> {
+    let core = grown.fleets.members.first().map_or(&[][..], |core| core);
+    let part = around.fleets.members.first().map_or(&[][..], |part| part);
+    fleet::figures(ground, core, part, &grown.confirmed)
+}
+
+/// Sets grown around the best candidates outside a set, as far as a confirmed host fits them. A host that its provider set
+/// up unlike the others, or that its customer changed, leads to no set of its own; the set of the others may know it.
+pub(super) fn theories(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>, all: bool) -> Vec<Theory> {
+    let core = grown.fleets.members.first().map_or(0, Vec::len);
+    if core > grown.confirmed.len() + LED_NOWHERE {
+        return Vec::new();
+    }
+    let mut pool: Vec<(f64, u32)> = grown
+        .candidates
+        .iter()
+        .filter(|(host, _)| {
+            !is_confirmed(&grown.confirmed, *host) && weight_in(&grown.members, *host) == 0.0 && !barred.contains(host)
+        })
+        .map(|(host, scored)| (scored.probability(), *host))
+        .filter(|(p, _)| *p >= THEORY_FROM)
+        .collect();
+    pool.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut out: Vec<Theory> = Vec::new();
+    let mut covered: BTreeSet<u32> = BTreeSet::new();
+    let mut tried = THEORIES;
+    for (_, host) in pool {
+        if tried == 0 {
+            break;
+        }
+        if covered.contains(&host) {
+            continue;
+        }
+        tried -= 1;
+        let around = grow(ground, &[host], barred);
+        covered.extend(around.members.iter().map(|member| member.0));
+        if around.members.len() < THEORY_SIZE {
+            continue;
+        }
+        let figures = theory_figures(ground, grown, &around);
+        let fit = ground.weights.theory.probability(&figures);
+        if all || fit >= THEORY_FITS {
+            out.push(Theory { around: host, grown: around, figures, fit });
+        }
+    }
+    out
+}
+
 /// Grows a set from `seeds` (ascending). Hosts in `barred` never come in.
-pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>, likeness: &mut Likeness) -> Grown {
+pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) -> Grown {
     let population = ground.population;
     let confirmed: Vec<Member> = seeds.iter().map(|host| (*host, 1.0)).collect();
-    let kin = kin(ground, &confirmed, barred, likeness);
-    let seed_profile = Profile::new(ground, &confirmed, &kin, likeness);
+    let kin = kin(ground, &confirmed, barred);
+    let seed_profile = Profile::new(ground, &confirmed, &kin);
     let mut members = confirmed.clone();
     let mut profile = seed_profile.clone();
     let mut candidates = Vec::new();
@@ -83,10 +160,14 @@ pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>, li
             break;
         }
         members = next;
-        profile = Profile::new(ground, &members, &kin, likeness);
+        profile = Profile::new(ground, &members, &kin);
     }
-    let purity = purity(ground, seeds, &members, &seed_profile, &kin, likeness);
-    Grown { members, profile, seeds: seed_profile, confirmed: seeds.to_vec(), purity, candidates }
+    let mut fleets = fleet::fleets(ground, &members, &profile, seeds);
+    let core = fleets.members.first().cloned().unwrap_or_default();
+    let checks = checks(ground, seeds, &core, &seed_profile, &kin);
+    let purity = if checks.is_empty() { 1.0 } else { ground.weights.purity.probability(&checks) };
+    fleet::judge(ground, &mut fleets, seeds, purity);
+    Grown { members, profile, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
 }
 
 /// How sure a host must be to come in.
@@ -118,7 +199,7 @@ fn keep(scored: &[(u32, Scored)], seeds: &[u32], barred: &BTreeSet<u32>, mass: f
 }
 
 /// Hosts that share a value with the set that is not too common, rarest values first, and the set itself; ascending.
-fn gather(population: &Population, profile: &Profile, members: &[Member]) -> Vec<u32> {
+pub(super) fn gather(population: &Population, profile: &Profile, members: &[Member]) -> Vec<u32> {
     let most = TOO_COMMON.max(small(population.len()) / 100);
     let mut values: Vec<(f64, u32, super::rung::Rung, u32)> = Vec::new();
     for (rung, held) in profile.rungs().flat_map(|(rung, one)| one.all().map(move |held| (rung, held))) {
@@ -145,19 +226,19 @@ fn gather(population: &Population, profile: &Profile, members: &[Member]) -> Vec
 /// look common because of itself. Kin are hosts that agree with the confirmed ones in three groups or more, one of them
 /// the provider's side, on values that are no known default, not shared by strangers, and shown by at most a quarter of
 /// all. They are not evidence yet; they only do not count as background, on either side.
-fn kin(ground: Ground<'_>, confirmed: &[Member], barred: &BTreeSet<u32>, likeness: &mut Likeness) -> Vec<u32> {
+fn kin(ground: Ground<'_>, confirmed: &[Member], barred: &BTreeSet<u32>) -> Vec<u32> {
     let population = ground.population;
     if population.len() > SMALL {
         return Vec::new();
     }
-    let profile = Profile::new(ground, confirmed, &[], likeness);
+    let profile = Profile::new(ground, confirmed, &[]);
     let quarter = small(population.len()) / 4;
     let agrees = |host: u32| {
         let ratios = profile.ratios(ground, host, weight_in(confirmed, host));
         let telling = Group::ALL.into_iter().zip(ratios).filter(|(_, ratio)| {
             ratio.hit.is_some_and(|(rung, code)| {
                 let held = profile.held(rung, code);
-                let own_hand = held.is_some_and(|held| held.habit.is_none() && held.likeness >= 0.5);
+                let own_hand = held.is_some_and(|held| held.habit.is_none() && held.hand >= 0.5);
                 own_hand && population.column(rung).count(code) <= quarter.max(2)
             })
         });
@@ -168,20 +249,13 @@ fn kin(ground: Ground<'_>, confirmed: &[Member], barred: &BTreeSet<u32>, likenes
     (0..small(population.len())).filter(|host| !barred.contains(host) && agrees(*host)).collect()
 }
 
-/// How far a grown set is believed: the fitted check of seven figures that need no labels. 1 when nothing grew.
-fn purity(
-    ground: Ground<'_>,
-    seeds: &[u32],
-    members: &[Member],
-    seed_profile: &Profile,
-    kin: &[u32],
-    likeness: &mut Likeness,
-) -> f64 {
+/// By what a grown set is judged: seven figures that need no labels. None when nothing grew.
+fn checks(ground: Ground<'_>, seeds: &[u32], members: &[Member], seed_profile: &Profile, kin: &[u32]) -> Vec<f64> {
     let grown: Vec<Member> = members.iter().filter(|member| !is_confirmed(seeds, member.0)).copied().collect();
     if grown.is_empty() {
-        return 1.0;
+        return Vec::new();
     }
-    let without = Profile::new(ground, &grown, kin, likeness);
+    let without = Profile::new(ground, &grown, kin);
     let back: Vec<Scored> = seeds.iter().map(|seed| without.score(ground, *seed, 0.0)).collect();
     let alone: Vec<Scored> = grown.iter().map(|(host, _)| seed_profile.score(ground, *host, 0.0)).collect();
     let ties = |scored: &Scored| f64::from(small(scored.ratios.iter().filter(|ratio| ratio.ln > TIES).count()));
@@ -191,7 +265,7 @@ fn purity(
     };
     let share = |test: &dyn Fn(&Scored) -> bool| mean(&mut alone.iter().map(|one| f64::from(u8::from(test(one)))));
     let mass: f64 = members.iter().map(|member| member.1).sum();
-    ground.weights.purity.probability(&[
+    vec![
         mean(&mut back.iter().map(|one| log_odds(one.probability()))),
         mean(&mut alone.iter().map(|one| log_odds(one.probability()))),
         share(&|one| one.probability() > 0.5),
@@ -199,7 +273,7 @@ fn purity(
         share(&|one| ties(one) >= 2.0),
         share(&|one| ties(one) >= 3.0),
         mean(&mut back.iter().map(ties)),
-    ])
+    ]
 }
 
 /// What is left of a set's claim to a host when others claim it too: (1 + O) / (1 + O + sum of the others' odds). All

@@ -7,7 +7,7 @@
 //! How: values become columns of codes ([`Population`]); each group of facets gives one likelihood ratio, whichever of
 //! its levels decides it (`score`); a set grows from the confirmed hosts and is judged by label-free checks (`grow`);
 //! providers share out the hosts they claim among themselves and the background (`provider`); the level of a claim
-//! bounds its score (`claim`). Values whose holders are strangers (`likeness`) and known defaults (`defaults`) count
+//! bounds its score (`claim`). Values whose holders are strangers (`hand`) and known defaults (`defaults`) count
 //! less. What no seed explains is offered as clusters that are hypotheses (`blind`). Method and figures:
 //! docs/LINKAGE.md.
 
@@ -17,8 +17,11 @@ mod defaults;
 mod explain;
 mod family;
 mod findings;
+pub mod fit;
+mod fleet;
 mod grow;
-mod likeness;
+mod hand;
+
 mod pair;
 mod pattern;
 mod population;
@@ -26,6 +29,7 @@ mod provider;
 mod read;
 mod rung;
 mod score;
+mod solve;
 mod weights;
 mod why;
 
@@ -42,7 +46,7 @@ pub use weights::{Weights, WeightsError};
 pub use why::{Against, Explanation};
 
 use defaults::Defaults;
-use likeness::Likeness;
+use hand::Hands;
 use score::Ground;
 
 /// Links all hosts of a population to the providers of `seeds`, with the analyst's `verdicts`, and groups the rest.
@@ -55,10 +59,26 @@ pub fn run(
     labels: &Labels,
 ) -> Findings {
     let defaults = Defaults::new(labels);
-    let ground = Ground { population, weights, defaults: &defaults };
-    let mut likeness = Likeness::default();
-    let providers = provider::providers(ground, seeds, verdicts, &mut likeness);
-    findings::findings(ground, &providers, &mut likeness)
+    let hands = Hands::default();
+    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
+    let providers = provider::providers(ground, seeds, verdicts);
+    findings::findings(ground, &providers, true)
+}
+
+/// As [`run`], without the hypotheses.
+#[must_use]
+pub fn run_seeds(
+    population: &Population,
+    seeds: &[Seed],
+    verdicts: &[Verdict],
+    weights: &Weights,
+    labels: &Labels,
+) -> Findings {
+    let defaults = Defaults::new(labels);
+    let hands = Hands::default();
+    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
+    let providers = provider::providers(ground, seeds, verdicts);
+    findings::findings(ground, &providers, false)
 }
 
 /// The reasons for and against one link. `None` when the host, or what it is compared with, is not in the population.
@@ -73,13 +93,13 @@ pub fn why(
     against: &Against,
 ) -> Option<Explanation> {
     let defaults = Defaults::new(labels);
-    let ground = Ground { population, weights, defaults: &defaults };
-    let mut likeness = Likeness::default();
+    let hands = Hands::default();
+    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
     match against {
         Against::Provider(name) => {
-            let providers = provider::providers(ground, seeds, verdicts, &mut likeness);
+            let providers = provider::providers(ground, seeds, verdicts);
             why::against_provider(ground, &providers, address, name)
         }
-        Against::Host(other) => why::against_host(ground, address, *other, &mut likeness),
+        Against::Host(other) => why::against_host(ground, address, *other),
     }
 }

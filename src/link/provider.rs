@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claim;
-use super::grow::{Grown, grow, left_by_rivals};
-use super::likeness::Likeness;
+use super::grow::{Grown, Theory, grow, left_by_rivals, theories};
 use super::population::Population;
 use super::score::{Ground, Member, Profile, Scored};
 use crate::finding::{Level, Seed, Subject, Verdict};
@@ -20,6 +19,8 @@ pub(super) struct Provider {
     /// Hosts an analyst rejected.
     pub(super) rejected: BTreeMap<u32, String>,
     pub(super) grown: Grown,
+    /// Sets grown around others that the confirmed hosts fit.
+    pub(super) theories: Vec<Theory>,
     /// The rejected hosts, counted; `None` without any.
     refused: Option<Profile>,
 }
@@ -41,6 +42,16 @@ pub(super) struct Claim {
     pub(super) scored: Scored,
     /// The strongest other provider, with its share of this host's odds.
     pub(super) rival: Option<(usize, f64)>,
+    /// The place of the theory that claims it, where that says more than the provider's own set.
+    pub(super) theory: Option<usize>,
+}
+
+impl Provider {
+    /// The set by which a claim was made.
+    pub(super) fn set(&self, claim: &Claim) -> &Grown {
+        let theory = claim.theory.and_then(|place| self.theories.get(place));
+        theory.map_or(&self.grown, |theory| &theory.grown)
+    }
 }
 
 /// What seeds and verdicts say of one provider, before anything is computed.
@@ -52,12 +63,7 @@ struct Words {
 }
 
 /// Grows a set for each provider that has a confirmed host in the population.
-pub(super) fn providers(
-    ground: Ground<'_>,
-    seeds: &[Seed],
-    verdicts: &[Verdict],
-    likeness: &mut Likeness,
-) -> Providers {
+pub(super) fn providers(ground: Ground<'_>, seeds: &[Seed], verdicts: &[Verdict]) -> Providers {
     let words = gather_words(ground.population, seeds, verdicts);
     let mut all = Vec::new();
     for (name, one) in &words {
@@ -68,14 +74,15 @@ pub(super) fn providers(
         let barred: BTreeSet<u32> =
             others.chain(one.rejected.keys()).filter(|host| !one.confirmed.contains_key(host)).copied().collect();
         let confirmed: Vec<u32> = one.confirmed.keys().copied().collect();
-        let grown = grow(ground, &confirmed, &barred, likeness);
+        let grown = grow(ground, &confirmed, &barred);
         let refused: Vec<Member> = one.rejected.keys().map(|host| (*host, 1.0)).collect();
-        let refused = (!refused.is_empty()).then(|| Profile::new(ground, &refused, &[], likeness));
+        let refused = (!refused.is_empty()).then(|| Profile::new(ground, &refused, &[]));
         all.push(Provider {
             name: name.clone(),
             first_seed: one.first_seed.clone().unwrap_or_default(),
             confirmed: one.confirmed.clone(),
             rejected: one.rejected.clone(),
+            theories: theories(ground, &grown, &barred, false),
             grown,
             refused,
         });
@@ -129,7 +136,7 @@ impl Providers {
         let grown = &provider.grown;
         if provider.confirmed.contains_key(&host) {
             let scored = grown.score(ground, host);
-            return Some(Claim { score: 1.0, level: Level::Provider, scored, rival: None });
+            return Some(Claim { score: 1.0, level: Level::Provider, scored, rival: None, theory: None });
         }
         let anothers = self.all.iter().any(|other| other.confirmed.contains_key(&host));
         if anothers || provider.rejected.contains_key(&host) || ground.population.answers_everywhere(host) {
@@ -143,13 +150,29 @@ impl Providers {
         rivals.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let refused = provider.refused.as_ref().map(|refused| refused.score(ground, host, 0.0).log_odds);
         let against = rivals.iter().map(|rival| rival.1).chain(refused);
-        let score = grown.probability(ground, host, &scored) * left_by_rivals(scored.log_odds, against);
-        let level = claim::level(&grown.profile, &scored);
+        let mut probability = grown.probability(ground, host, &scored);
+        let mut shown = scored;
+        let mut level = claim::level(&grown.profile, &scored);
+        let mut theory = None;
+        for (place, one) in provider.theories.iter().enumerate() {
+            if one.grown.candidates.binary_search_by_key(&host, |one| one.0).is_err() {
+                continue;
+            }
+            let by_set = one.grown.score(ground, host);
+            let by_theory = one.fit * one.grown.probability(ground, host, &by_set);
+            if by_theory > probability {
+                probability = by_theory;
+                shown = by_set;
+                level = claim::level(&one.grown.profile, &by_set);
+                theory = Some(place);
+            }
+        }
+        let score = probability * left_by_rivals(scored.log_odds, against);
         let rival = rivals.first().map(|(other, log)| {
             let others = rivals.iter().filter(|(one, _)| one != other).map(|rival| rival.1);
             let share = super::weights::probability(*log) * left_by_rivals(*log, others.chain([scored.log_odds]));
             (*other, share)
         });
-        Some(Claim { score: claim::bound(score, level), level, scored, rival })
+        Some(Claim { score: claim::bound(score, level), level, scored: shown, rival, theory })
     }
 }

@@ -16,7 +16,7 @@
 //! whole weight to each `W` but shares it out in `D`, so that its number of keys is no evidence.
 
 use super::defaults::{Defaults, ceiling};
-use super::likeness::Likeness;
+use super::hand::Hands;
 use super::population::{Population, small};
 use super::rung::{GROUPS, RUNGS, Rung, is_provider_side};
 use super::weights::{Sum, Weights, probability};
@@ -47,11 +47,13 @@ pub(super) struct Ratio {
     pub(super) ln: f64,
     /// The most specific rung on which host and set agree, and the value.
     pub(super) hit: Option<(Rung, u32)>,
+    /// How likely the holders of the value are one hand.
+    pub(super) hand: f64,
 }
 
 impl Ratio {
     /// Nothing seen, nothing said.
-    pub(super) const UNOBSERVED: Self = Self { observed: false, ln: 0.0, hit: None };
+    pub(super) const UNOBSERVED: Self = Self { observed: false, ln: 0.0, hit: None, hand: 0.0 };
 }
 
 /// What is handed to every computation.
@@ -60,6 +62,7 @@ pub(super) struct Ground<'a> {
     pub(super) population: &'a Population,
     pub(super) weights: &'a Weights,
     pub(super) defaults: &'a Defaults<'a>,
+    pub(super) hands: &'a Hands,
 }
 
 /// A value that members of a set show.
@@ -74,8 +77,8 @@ pub(super) struct Held {
     rarity: f64,
     /// Whose default it is, if it is one.
     pub(super) habit: Option<Habit>,
-    /// At what factor agreement in it counts ([`Likeness`]).
-    pub(super) likeness: f64,
+    /// How likely another holder has the operator of one ([`Hands`]).
+    pub(super) hand: f64,
 }
 
 /// One rung of a set.
@@ -118,7 +121,7 @@ pub(super) struct Profile {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scored {
     pub(super) ratios: [Ratio; GROUPS],
-    /// Natural log of what each group counts, after likeness, weight and cap.
+    /// Natural log of what each group counts, after hands, weight and cap.
     pub(super) counted: [f64; GROUPS],
     /// Log odds with prior and corrections.
     pub(super) log_odds: f64,
@@ -133,8 +136,8 @@ impl Scored {
 
 impl Profile {
     /// Counts a set. `kin` are hosts outside the set that are not to count as background.
-    pub(super) fn new(ground: Ground<'_>, members: &[Member], kin: &[u32], likeness: &mut Likeness) -> Self {
-        let Ground { population, weights, defaults } = ground;
+    pub(super) fn new(ground: Ground<'_>, members: &[Member], kin: &[u32]) -> Self {
+        let Ground { population, weights, defaults, hands } = ground;
         let mut kin: Vec<u32> = kin.to_vec();
         kin.retain(|host| members.binary_search_by_key(host, |member| member.0).is_err());
         let kin_mass = f64::from(small(kin.len()));
@@ -160,10 +163,10 @@ impl Profile {
                 profile.distinct += share.min(1.0);
                 let kin_here = kin.iter().filter(|host| column.codes(**host).contains(code)).count();
                 let others = f64::from(column.count(*code)) - mass - f64::from(small(kin_here));
-                let rarity = outside / (others.max(0.0) + 0.5);
                 let habit = defaults.habit(rung, column.value(*code));
-                let likeness = likeness.of(population, weights, rung, *code);
-                profile.held.push(Held { code: *code, mass, members: small(same.len()), rarity, habit, likeness });
+                let hand = if habit.is_some() { 0.0 } else { hands.of(population, weights, rung, *code) };
+                let rarity = outside / (others.max(0.0) * (1.0 - hand) + 0.5);
+                profile.held.push(Held { code: *code, mass, members: small(same.len()), rarity, habit, hand });
             }
             if let Some(seen) = background.get_mut(group_place(rung)) {
                 *seen = seen.max(f64::from(column.observed()) - profile.mass);
@@ -227,6 +230,9 @@ impl Profile {
             }
             slot.observed &= set_observed;
             slot.ln = if slot.observed { ratio.max(1e-9).ln() } else { 0.0 };
+            if let Some(held) = slot.hit.and_then(|(rung, code)| self.held(rung, code)) {
+                slot.hand = held.hand;
+            }
         }
         out
     }
@@ -235,14 +241,17 @@ impl Profile {
     pub(super) fn weigh(&self, ground: Ground<'_>, sum: &Sum, ratios: [Ratio; GROUPS], mass: f64) -> Scored {
         let mut counted = [0.0; GROUPS];
         let mut supports = 0;
+        let mut hand = 0.0_f64;
         let groups = ratios.iter().zip(Group::ALL).zip(ground.weights.groups()).zip(&self.ceilings);
         for (slot, (((ratio, group), weights), ceiling)) in counted.iter_mut().zip(groups) {
             let ln = ratio.ln.clamp(BOUNDS.0, BOUNDS.1);
             if ln > 0.0 {
-                let likeness =
-                    ratio.hit.and_then(|(rung, code)| self.held(rung, code)).map_or(1.0, |held| held.likeness);
-                *slot = (weights.support * ln * likeness).min(*ceiling);
-                supports += u32::from(ln * likeness > SUPPORTS);
+                let weight = weights.support + (weights.one_hand - weights.support) * ratio.hand;
+                *slot = (weight * ln).min(*ceiling);
+                if ln > SUPPORTS {
+                    supports += 1;
+                    hand = hand.max(ratio.hand);
+                }
             } else {
                 *slot = (weights.against * ln).max(if is_provider_side(group) {
                     f64::NEG_INFINITY
@@ -254,7 +263,7 @@ impl Profile {
         let prior = ground.weights.prior(sum, ground.population.size(), mass);
         let two = if supports >= 2 { sum.two } else { 0.0 };
         let three = if supports >= 3 { sum.three } else { 0.0 };
-        let log_odds = prior + two + three + counted.iter().sum::<f64>();
+        let log_odds = prior + two + three + sum.hand * hand + counted.iter().sum::<f64>();
         Scored { ratios, counted, log_odds }
     }
 

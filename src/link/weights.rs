@@ -4,15 +4,18 @@
 //! certificates and pages between providers and because groups are not independent. The file names where and on what it
 //! was fitted; its name goes into every result.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
 
-use super::rung::GROUPS;
+use serde::{Deserialize, Serialize};
+
+use super::rung::{GROUPS, is_provider_side};
 use crate::facet::Group;
 
 /// Fitted weights with their name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     name: String,
+    source: String,
     fitted_at_hosts: f64,
     groups: [GroupWeights; GROUPS],
     /// Weights of a host against a set.
@@ -21,10 +24,16 @@ pub struct Weights {
     pub(super) pair: Sum,
     /// Whether a grown set is still its seed's.
     pub(super) purity: Logistic,
+    /// Whether a fleet that a set grew over is the confirmed hosts'.
+    pub(super) fleet: Logistic,
+    /// Whether a set grown around another host is the confirmed hosts'.
+    pub(super) theory: Logistic,
+    /// Whether a shared value shows one hand ([`super::hand`]).
+    hand: BTreeMap<String, Logistic>,
 }
 
 /// How one group counts.
-#[derive(Clone, Copy, Debug, PartialEq, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GroupWeights {
     /// Concentration: how much is expected from values not seen in the set yet.
@@ -34,6 +43,9 @@ pub(super) struct GroupWeights {
     pub(super) support: f64,
     /// Weight of a negative one.
     pub(super) against: f64,
+    /// Weight of a positive one where the holders of the value are certainly one hand.
+    #[serde(default)]
+    pub(super) one_hand: f64,
     /// The same for two hosts.
     pub(super) pair_for: f64,
     /// The same for two hosts.
@@ -41,7 +53,7 @@ pub(super) struct GroupWeights {
 }
 
 /// What is added to the sum over the groups, in natural logarithms.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sum {
     /// Log odds of a random host, before any evidence.
@@ -52,27 +64,69 @@ pub(super) struct Sum {
     pub(super) two: f64,
     /// Added when three groups or more support.
     pub(super) three: f64,
+    /// Added in so far as a supporting group agrees in a value of one hand.
+    #[serde(default)]
+    pub(super) hand: f64,
 }
 
+/// Figures, the share that was right, and the weight of the row.
+pub(super) type Check = (Vec<f64>, f64, f64);
+
 /// A logistic regression on standardised terms.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Logistic {
     base: f64,
     terms: Vec<Term>,
 }
 
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Term {
-    #[serde(rename = "name")]
-    _name: String,
+    name: String,
     mean: f64,
     sd: f64,
     weight: f64,
 }
 
 impl Logistic {
+    /// Fits.
+    pub(super) fn fit(names: &[&str], checks: &[Check]) -> Self {
+        Self::fit_above(names, checks, &vec![f64::NEG_INFINITY; names.len()])
+    }
+
+    /// Fits with coefficients not below `least`.
+    pub(super) fn fit_above(names: &[&str], checks: &[Check], least: &[f64]) -> Self {
+        let n = f64::from(super::population::small(checks.len())).max(1.0);
+        let mut terms: Vec<Term> = Vec::new();
+        for (place, name) in names.iter().enumerate() {
+            let values = || checks.iter().filter_map(|(values, ..)| values.get(place));
+            let mean = values().sum::<f64>() / n;
+            let sd = (values().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
+            // A figure that never changes says nothing.
+            let sd = if sd < 1e-3 { 1.0 } else { sd };
+            terms.push(Term { name: (*name).to_owned(), mean, sd, weight: 0.0 });
+        }
+        let rows: Vec<super::solve::Row> = checks
+            .iter()
+            .map(|(values, share, weight)| {
+                let mut row = vec![1.0];
+                row.extend(terms.iter().zip(values).map(|(term, value)| (value - term.mean) / term.sd));
+                super::solve::Row { terms: row, share: *share, weight: *weight }
+            })
+            .collect();
+        let mut ridge = vec![10.0; terms.len() + 1];
+        if let Some(first) = ridge.first_mut() {
+            *first = 0.0;
+        }
+        let bounds: Vec<f64> = std::iter::once(f64::NEG_INFINITY).chain(least.iter().copied()).collect();
+        let coef = super::solve::logistic(&rows, &ridge, &bounds);
+        for (term, c) in terms.iter_mut().zip(coef.iter().skip(1)) {
+            term.weight = *c;
+        }
+        Self { base: coef.first().copied().unwrap_or(0.0), terms }
+    }
+
     /// The probability for the terms' values, in their order.
     pub(super) fn probability(&self, values: &[f64]) -> f64 {
         let sum = self
@@ -99,18 +153,23 @@ pub enum WeightsError {
     Missing(&'static str),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     schema: String,
     name: String,
-    #[serde(rename = "source")]
-    _source: String,
+    source: String,
     fitted_at_hosts: f64,
-    groups: std::collections::BTreeMap<String, GroupWeights>,
+    groups: BTreeMap<String, GroupWeights>,
     seed: Sum,
     pair: Sum,
     purity: Logistic,
+    #[serde(default)]
+    fleet: Logistic,
+    #[serde(default)]
+    theory: Logistic,
+    #[serde(default)]
+    hand: BTreeMap<String, Logistic>,
 }
 
 /// Prior odds are never taken above one in fifty, or above three hosts in a population of fewer than 150. The fitted
@@ -145,8 +204,67 @@ impl Weights {
         for (slot, group) in groups.iter_mut().zip(Group::ALL) {
             *slot = *file.groups.get(group.as_str()).ok_or(WeightsError::Missing(group.as_str()))?;
         }
-        let File { name, fitted_at_hosts, seed, pair, purity, .. } = file;
-        Ok(Self { name, fitted_at_hosts, groups, seed, pair, purity })
+        let File { name, source, fitted_at_hosts, seed, pair, purity, hand, fleet, theory, .. } = file;
+        Ok(Self { name, source, fitted_at_hosts, groups, seed, pair, purity, hand, fleet, theory })
+    }
+
+    /// Whether a shared value of a group shows one hand; `None` where that was not fitted.
+    pub(super) fn hand(&self, group: Group) -> Option<&Logistic> {
+        self.hand.get(group.as_str())
+    }
+
+    /// The same with other weights for hands.
+    pub(super) fn with_hand(&self, hand: BTreeMap<String, Logistic>) -> Self {
+        Self { hand, ..self.clone() }
+    }
+
+    /// The same with other weights for the sum, in the order of `fit`.
+    pub(super) fn with_sum(&self, coef: &[f64]) -> Self {
+        let mut out = self.clone();
+        let read = |place: usize| coef.get(place).copied().unwrap_or(0.0);
+        for (place, (slot, group)) in out.groups.iter_mut().zip(Group::ALL).enumerate() {
+            if group == Group::Mail {
+                continue;
+            }
+            slot.support = read(1 + place);
+            slot.against = read(1 + GROUPS + place);
+            slot.one_hand = read(1 + place + if is_provider_side(group) { 0 } else { 2 * GROUPS });
+        }
+        let last = 1 + 3 * GROUPS;
+        out.seed =
+            Sum { base: read(0), size: read(last), two: read(last + 1), three: read(last + 2), hand: read(last + 3) };
+        out
+    }
+
+    /// The same with purity fitted to (figures, share of right members).
+    pub(super) fn with_purity(&self, checks: &[Check]) -> Self {
+        let names: Vec<&str> = self.purity.terms.iter().map(|term| term.name.as_str()).collect();
+        Self { purity: Logistic::fit(&names, checks), ..self.clone() }
+    }
+
+    /// The same with the trust in fleets and theories fitted.
+    pub(super) fn with_fleets(&self, fleets: &[Check], theories: &[Check]) -> Self {
+        let names = super::fleet::FIGURES;
+        Self { fleet: Logistic::fit(&names, fleets), theory: Logistic::fit(&names, theories), ..self.clone() }
+    }
+
+    /// As a file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let file = File {
+            schema: "hostkin/weights/1".to_owned(),
+            name: self.name.clone(),
+            source: self.source.clone(),
+            fitted_at_hosts: self.fitted_at_hosts,
+            groups: Group::ALL.iter().zip(self.groups).map(|(group, one)| (group.as_str().to_owned(), one)).collect(),
+            seed: self.seed,
+            pair: self.pair,
+            purity: self.purity.clone(),
+            hand: self.hand.clone(),
+            fleet: self.fleet.clone(),
+            theory: self.theory.clone(),
+        };
+        serde_json::to_string_pretty(&file).unwrap_or_default()
     }
 
     /// Name and version, for the record.
@@ -164,8 +282,7 @@ impl Weights {
     pub(super) fn prior(&self, sum: &Sum, hosts: f64, mass: f64) -> f64 {
         let share = (self.fitted_at_hosts * mass.max(1.0) / hosts.max(1.0)).ln();
         let most = PRIOR_AT_MOST.max(EXPECTED / hosts.max(2.0 * EXPECTED)).ln();
-        let base = (sum.base + (self.fitted_at_hosts / hosts.max(1.0)).ln()).min(most);
-        base + sum.size * share
+        (sum.base + (self.fitted_at_hosts / hosts.max(1.0)).ln() + sum.size * share).min(most)
     }
 }
 
@@ -187,7 +304,7 @@ mod tests {
     #[test]
     fn the_weights_that_come_with_the_program_are_well_formed() {
         let weights = Weights::builtin().unwrap();
-        assert_eq!(weights.name(), "landscape-1");
+        assert_eq!(weights.name(), "landscape-2");
         assert!(weights.groups().iter().all(|group| group.alpha > 0.0 && group.support > 0.0 && group.against >= 0.0));
         assert_eq!(weights.purity.terms.len(), 7);
     }

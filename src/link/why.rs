@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::explain::{self, rounded};
 use super::findings::{confirmation, level_words, log10, rival_words};
-use super::likeness::Likeness;
 use super::population::Population;
 use super::provider::Providers;
 use super::score::{Ground, Profile, Scored, weight_in};
@@ -106,16 +105,11 @@ pub(super) fn against_provider(
 }
 
 /// Explains two hosts; `None` when one is unknown.
-pub(super) fn against_host(
-    ground: Ground<'_>,
-    address: IpAddr,
-    other: IpAddr,
-    likeness: &mut Likeness,
-) -> Option<Explanation> {
+pub(super) fn against_host(ground: Ground<'_>, address: IpAddr, other: IpAddr) -> Option<Explanation> {
     let population: &Population = ground.population;
     let (host, second) = (population.find(address)?, population.find(other)?);
     let own = f64::from(u8::from(host == second));
-    let profile = Profile::new(ground, &[(second, 1.0)], &[], likeness);
+    let profile = Profile::new(ground, &[(second, 1.0)], &[]);
     let scored = profile.score(ground, host, own);
     let mut out = from_table(ground, &profile, &scored, host, own);
     out.against = other.to_string();
