@@ -85,7 +85,7 @@ fn finding(
     out.score = rounded(claim.score, 9);
     out.rank = rank;
     out.level = claim.level;
-    out.reasons = [confirmation(provider, host), out.reasons].concat();
+    out.reasons = [confirmation(provider, host), theory_words(ground, provider, claim), out.reasons].concat();
     out.against = [rival_words(providers, claim), level_words(claim.level), out.against].concat();
     out
 }
@@ -127,6 +127,19 @@ pub(super) fn rival_words(providers: &Providers, claim: &Claim) -> Vec<String> {
         .map(|(other, share)| format!("fits provider `{}` too, with probability {}", other.name, show_percent(share)))
         .into_iter()
         .collect()
+}
+
+/// By which other set a host is reached.
+pub(super) fn theory_words(ground: Ground<'_>, provider: &Provider, claim: &Claim) -> Vec<String> {
+    let words = provider.theory(claim).map(|theory| {
+        format!(
+            "reached through the {} hosts like {}, to which the confirmed hosts belong with probability {}",
+            theory.grown.members.len(),
+            ground.population.address(theory.around),
+            show_percent(theory.fit)
+        )
+    });
+    words.into_iter().collect()
 }
 
 /// What a level below the provider means for the claim.

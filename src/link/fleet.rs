@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
+use super::logistic::log_odds;
 use super::population::small;
-use super::rung::Rung;
+use super::rung::{GROUPS, Rung};
 use super::score::{Ground, Member, Profile, Scored, weight_in};
-use super::weights::log_odds;
 use crate::facet::Group;
 
 /// Holders of a value are one hand from this share on.
@@ -123,7 +123,7 @@ fn some(members: &[Member]) -> Vec<Member> {
     members.iter().step_by(step).copied().collect()
 }
 
-/// The figures by which `part` is judged to be run by the operator of `core`. Names: [`FIGURES`].
+/// The figures by which `part` is judged to be run by the operator of `core`. Names: [`names`].
 pub(super) fn figures(ground: Ground<'_>, core: &[Member], part: &[Member], confirmed: &[u32]) -> Vec<f64> {
     let by_core = Profile::new(ground, core, &[]);
     let by_part = Profile::new(ground, part, &[]);
@@ -137,7 +137,7 @@ pub(super) fn figures(ground: Ground<'_>, core: &[Member], part: &[Member], conf
         scored.ratios.iter().filter(|ratio| ratio.ln > TIES).map(|ratio| ratio.hand).fold(0.0, f64::max)
     };
     let mass = |members: &[Member]| members.iter().map(|member| member.1).sum::<f64>();
-    vec![
+    let mut out = vec![
         mean(back.iter().map(logit)),
         mean(forth.iter().map(logit)),
         seeds.fold(f64::NEG_INFINITY, f64::max),
@@ -146,20 +146,29 @@ pub(super) fn figures(ground: Ground<'_>, core: &[Member], part: &[Member], conf
         mean(back.iter().map(ties)),
         mean(forth.iter().map(ties)),
         mean(forth.iter().map(hand)),
-    ]
+    ];
+    for place in 0..GROUPS {
+        let ln = |scored: &Scored| scored.ratios.get(place).map_or(0.0, |ratio| ratio.ln.clamp(-2.0, 8.0));
+        out.push(mean(forth.iter().map(ln)));
+    }
+    out
 }
 
 /// Names of the figures.
-pub(super) const FIGURES: [&str; 8] = [
-    "core_by_fleet",
-    "fleet_by_core",
-    "seed_by_fleet",
-    "core_mass",
-    "fleet_mass",
-    "ties_back",
-    "ties_forth",
-    "one_hand",
-];
+pub(super) fn names() -> Vec<String> {
+    let sums = [
+        "core_by_fleet",
+        "fleet_by_core",
+        "seed_by_fleet",
+        "core_mass",
+        "fleet_mass",
+        "ties_back",
+        "ties_forth",
+        "one_hand",
+    ];
+    let groups = Group::ALL.into_iter().map(|group| format!("by {}", group.as_str()));
+    sums.into_iter().map(str::to_owned).chain(groups).collect()
+}
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));

@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 
 use super::fleet::{self, Fleets};
+use super::logistic::log_odds;
 use super::population::{Population, small};
 use super::rung::is_provider_side;
 use super::score::{Ground, Member, Profile, Scored, weight_in};
-use super::weights::log_odds;
 use crate::facet::Group;
 
 /// Rounds of growth.
@@ -22,16 +22,6 @@ const BUDGET: usize = 30_000;
 const TOO_COMMON: u32 = 300;
 /// A log ratio from which a group ties a member to the seeds (purity).
 const TIES: f64 = 1.0;
-/// A core that found no more than so many hosts led nowhere, and theories are asked.
-const LED_NOWHERE: usize = 4;
-/// Theories are built around hosts of at least this probability.
-const THEORY_FROM: f64 = 0.01;
-/// At most so many.
-const THEORIES: u32 = 8;
-/// A theory that the confirmed hosts fit less is dropped.
-const THEORY_FITS: f64 = 0.02;
-/// A theory has at least so many members.
-const THEORY_SIZE: usize = 4;
 /// Up to this many hosts a provider may be a large part of the population, and its own hosts have to be kept out of the
 /// background from the start ([`kin`]).
 const SMALL: usize = 2000;
@@ -74,68 +64,6 @@ impl Grown {
     }
 }
 
-/// A set grown around another host, which the confirmed hosts fit.
-#[derive(Debug)]
-pub(super) struct Theory {
-    /// The host it grew from.
-    pub(super) around: u32,
-    /// The set.
-    pub(super) grown: Grown,
-    /// By what that is judged.
-    pub(super) figures: Vec<f64>,
-    /// The probability that it is the confirmed hosts' operator's.
-    pub(super) fit: f64,
-}
-
-/// The figures by which a set grown around another host is judged.
-fn theory_figures(ground: Ground<'_>, grown: &Grown, around: &Grown) -> Vec<f64> {
-    let core = grown.fleets.members.first().map_or(&[][..], |core| core);
-    let part = around.fleets.members.first().map_or(&[][..], |part| part);
-    fleet::figures(ground, core, part, &grown.confirmed)
-}
-
-/// Sets grown around the best candidates outside a set, as far as a confirmed host fits them. A host that its provider set
-/// up unlike the others, or that its customer changed, leads to no set of its own; the set of the others may know it.
-pub(super) fn theories(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>, all: bool) -> Vec<Theory> {
-    let core = grown.fleets.members.first().map_or(0, Vec::len);
-    if core > grown.confirmed.len() + LED_NOWHERE {
-        return Vec::new();
-    }
-    let mut pool: Vec<(f64, u32)> = grown
-        .candidates
-        .iter()
-        .filter(|(host, _)| {
-            !is_confirmed(&grown.confirmed, *host) && weight_in(&grown.members, *host) == 0.0 && !barred.contains(host)
-        })
-        .map(|(host, scored)| (scored.probability(), *host))
-        .filter(|(p, _)| *p >= THEORY_FROM)
-        .collect();
-    pool.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let mut out: Vec<Theory> = Vec::new();
-    let mut covered: BTreeSet<u32> = BTreeSet::new();
-    let mut tried = THEORIES;
-    for (_, host) in pool {
-        if tried == 0 {
-            break;
-        }
-        if covered.contains(&host) {
-            continue;
-        }
-        tried -= 1;
-        let around = grow(ground, &[host], barred);
-        covered.extend(around.members.iter().map(|member| member.0));
-        if around.members.len() < THEORY_SIZE {
-            continue;
-        }
-        let figures = theory_figures(ground, grown, &around);
-        let fit = ground.weights.theory.probability(&figures);
-        if all || fit >= THEORY_FITS {
-            out.push(Theory { around: host, grown: around, figures, fit });
-        }
-    }
-    out
-}
-
 /// Grows a set from `seeds` (ascending). Hosts in `barred` never come in.
 pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) -> Grown {
     let population = ground.population;
@@ -175,7 +103,7 @@ fn threshold(round: u32) -> f64 {
     if round == 0 { 0.97 } else { 0.9 }
 }
 
-fn is_confirmed(seeds: &[u32], host: u32) -> bool {
+pub(super) fn is_confirmed(seeds: &[u32], host: u32) -> bool {
     seeds.binary_search(&host).is_ok()
 }
 
@@ -249,7 +177,18 @@ fn kin(ground: Ground<'_>, confirmed: &[Member], barred: &BTreeSet<u32>) -> Vec<
     (0..small(population.len())).filter(|host| !barred.contains(host) && agrees(*host)).collect()
 }
 
-/// By what a grown set is judged: seven figures that need no labels. None when nothing grew.
+/// By what a grown set is judged: figures that need no labels.
+pub(super) const CHECKS: [&str; 7] = [
+    "reverse_logit",
+    "mean_seed_logit",
+    "share_seed_p>.5",
+    "log_mass",
+    "share_2_groups",
+    "share_3_groups",
+    "reverse_groups",
+];
+
+/// The figures of [`CHECKS`]; none when nothing grew.
 fn checks(ground: Ground<'_>, seeds: &[u32], members: &[Member], seed_profile: &Profile, kin: &[u32]) -> Vec<f64> {
     let grown: Vec<Member> = members.iter().filter(|member| !is_confirmed(seeds, member.0)).copied().collect();
     if grown.is_empty() {

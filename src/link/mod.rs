@@ -17,10 +17,11 @@ mod defaults;
 mod explain;
 mod family;
 mod findings;
-pub mod fit;
+mod fit;
 mod fleet;
 mod grow;
 mod hand;
+mod logistic;
 
 mod pair;
 mod pattern;
@@ -30,6 +31,7 @@ mod read;
 mod rung;
 mod score;
 mod solve;
+mod theory;
 mod weights;
 mod why;
 
@@ -41,6 +43,7 @@ use std::net::IpAddr;
 use crate::facet::Labels;
 use crate::finding::{Findings, Seed, Verdict};
 
+pub use fit::{Labelled, Plan, Reliability, fit, reliability};
 pub use population::{Builder, Population};
 pub use weights::{Weights, WeightsError};
 pub use why::{Against, Explanation};

@@ -122,12 +122,6 @@ impl Population {
         f64::from(small(self.addresses.len()))
     }
 
-    /// The address of the host at a place.
-    #[must_use]
-    pub fn address_of(&self, host: u32) -> IpAddr {
-        self.address(host)
-    }
-
     /// The place of an address.
     pub(super) fn find(&self, address: IpAddr) -> Option<u32> {
         self.addresses.binary_search(&address).ok().map(small)

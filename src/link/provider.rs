@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claim;
-use super::grow::{Grown, Theory, grow, left_by_rivals, theories};
+use super::grow::{Grown, grow, left_by_rivals};
 use super::population::Population;
 use super::score::{Ground, Member, Profile, Scored};
+use super::theory::{Theory, theories};
 use crate::finding::{Level, Seed, Subject, Verdict};
 
 /// A provider with everything known of it.
@@ -47,10 +48,14 @@ pub(super) struct Claim {
 }
 
 impl Provider {
+    /// The theory by which a claim was made, if it was.
+    pub(super) fn theory(&self, claim: &Claim) -> Option<&Theory> {
+        claim.theory.and_then(|place| self.theories.get(place))
+    }
+
     /// The set by which a claim was made.
     pub(super) fn set(&self, claim: &Claim) -> &Grown {
-        let theory = claim.theory.and_then(|place| self.theories.get(place));
-        theory.map_or(&self.grown, |theory| &theory.grown)
+        self.theory(claim).map_or(&self.grown, |theory| &theory.grown)
     }
 }
 
@@ -82,7 +87,7 @@ pub(super) fn providers(ground: Ground<'_>, seeds: &[Seed], verdicts: &[Verdict]
             first_seed: one.first_seed.clone().unwrap_or_default(),
             confirmed: one.confirmed.clone(),
             rejected: one.rejected.clone(),
-            theories: theories(ground, &grown, &barred, false),
+            theories: theories(ground, &grown, &barred),
             grown,
             refused,
         });
@@ -155,11 +160,7 @@ impl Providers {
         let mut level = claim::level(&grown.profile, &scored);
         let mut theory = None;
         for (place, one) in provider.theories.iter().enumerate() {
-            if one.grown.candidates.binary_search_by_key(&host, |one| one.0).is_err() {
-                continue;
-            }
-            let by_set = one.grown.score(ground, host);
-            let by_theory = one.fit * one.grown.probability(ground, host, &by_set);
+            let Some((by_set, by_theory)) = one.claim(ground, host) else { continue };
             if by_theory > probability {
                 probability = by_theory;
                 shown = by_set;
@@ -170,7 +171,7 @@ impl Providers {
         let score = probability * left_by_rivals(scored.log_odds, against);
         let rival = rivals.first().map(|(other, log)| {
             let others = rivals.iter().filter(|(one, _)| one != other).map(|rival| rival.1);
-            let share = super::weights::probability(*log) * left_by_rivals(*log, others.chain([scored.log_odds]));
+            let share = super::logistic::probability(*log) * left_by_rivals(*log, others.chain([scored.log_odds]));
             (*other, share)
         });
         Some(Claim { score: claim::bound(score, level), level, scored: shown, rival, theory })

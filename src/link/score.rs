@@ -17,17 +17,18 @@
 
 use super::defaults::{Defaults, ceiling};
 use super::hand::Hands;
+use super::logistic::probability;
 use super::population::{Population, small};
 use super::rung::{GROUPS, RUNGS, Rung, is_provider_side};
-use super::weights::{Sum, Weights, probability};
+use super::weights::Weights;
 use crate::facet::{Group, Habit};
 
 /// The Pitman-Yor discount.
 pub(super) const DISCOUNT: f64 = 0.5;
 /// Bounds of a group's log likelihood ratio before weights; those the weights were fitted with.
-const BOUNDS: (f64, f64) = (-5.0, 12.0);
+pub(super) const BOUNDS: (f64, f64) = (-5.0, 12.0);
 /// A group supports a claim from this log likelihood ratio on; that the weights were fitted with.
-const SUPPORTS: f64 = 1.0;
+pub(super) const SUPPORTS: f64 = 1.0;
 /// With n background hosts and no hit a frequency is at most about 3/n, so that no group may count more than n/3.
 const RULE_OF_THREE: f64 = 3.0;
 
@@ -224,7 +225,7 @@ impl Profile {
                 let gain = best.map_or(0.0, |(gain, _)| gain);
                 ratio = (gain + (weights.alpha + DISCOUNT * distinct) * ratio) / (mass + weights.alpha);
                 if let Some((_, held)) = best {
-                    ratio = ratio.min(ceiling(held.habit));
+                    ratio = ratio.min(ceiling(held.habit, ground.population.size()));
                     slot.hit = Some((rung, held.code));
                 }
             }
@@ -237,8 +238,10 @@ impl Profile {
         out
     }
 
-    /// The sum over the groups, with the prior of `sum`.
-    pub(super) fn weigh(&self, ground: Ground<'_>, sum: &Sum, ratios: [Ratio; GROUPS], mass: f64) -> Scored {
+    /// A host against this set: each group's weighted evidence, the prior, and what agreement in several groups, or in a
+    /// value of one hand, adds.
+    pub(super) fn score(&self, ground: Ground<'_>, host: u32, own: f64) -> Scored {
+        let ratios = self.ratios(ground, host, own);
         let mut counted = [0.0; GROUPS];
         let mut supports = 0;
         let mut hand = 0.0_f64;
@@ -260,17 +263,12 @@ impl Profile {
                 });
             }
         }
-        let prior = ground.weights.prior(sum, ground.population.size(), mass);
+        let sum = &ground.weights.seed;
+        let prior = ground.weights.prior(ground.population.size(), self.mass);
         let two = if supports >= 2 { sum.two } else { 0.0 };
         let three = if supports >= 3 { sum.three } else { 0.0 };
         let log_odds = prior + two + three + sum.hand * hand + counted.iter().sum::<f64>();
         Scored { ratios, counted, log_odds }
-    }
-
-    /// A host against this set.
-    pub(super) fn score(&self, ground: Ground<'_>, host: u32, own: f64) -> Scored {
-        let ratios = self.ratios(ground, host, own);
-        self.weigh(ground, &ground.weights.seed, ratios, self.mass)
     }
 }
 

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::explain::rounded;
+use super::logistic::{Check, Logistic};
 use super::rung::{GROUPS, is_provider_side};
 use crate::facet::Group;
 
@@ -20,8 +22,6 @@ pub struct Weights {
     groups: [GroupWeights; GROUPS],
     /// Weights of a host against a set.
     pub(super) seed: Sum,
-    /// Weights of two hosts.
-    pub(super) pair: Sum,
     /// Whether a grown set is still its seed's.
     pub(super) purity: Logistic,
     /// Whether a fleet that a set grew over is the confirmed hosts'.
@@ -44,12 +44,7 @@ pub(super) struct GroupWeights {
     /// Weight of a negative one.
     pub(super) against: f64,
     /// Weight of a positive one where the holders of the value are certainly one hand.
-    #[serde(default)]
     pub(super) one_hand: f64,
-    /// The same for two hosts.
-    pub(super) pair_for: f64,
-    /// The same for two hosts.
-    pub(super) pair_against: f64,
 }
 
 /// What is added to the sum over the groups, in natural logarithms.
@@ -65,77 +60,7 @@ pub(super) struct Sum {
     /// Added when three groups or more support.
     pub(super) three: f64,
     /// Added in so far as a supporting group agrees in a value of one hand.
-    #[serde(default)]
     pub(super) hand: f64,
-}
-
-/// Figures, the share that was right, and the weight of the row.
-pub(super) type Check = (Vec<f64>, f64, f64);
-
-/// A logistic regression on standardised terms.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Logistic {
-    base: f64,
-    terms: Vec<Term>,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Term {
-    name: String,
-    mean: f64,
-    sd: f64,
-    weight: f64,
-}
-
-impl Logistic {
-    /// Fits.
-    pub(super) fn fit(names: &[&str], checks: &[Check]) -> Self {
-        Self::fit_above(names, checks, &vec![f64::NEG_INFINITY; names.len()])
-    }
-
-    /// Fits with coefficients not below `least`.
-    pub(super) fn fit_above(names: &[&str], checks: &[Check], least: &[f64]) -> Self {
-        let n = f64::from(super::population::small(checks.len())).max(1.0);
-        let mut terms: Vec<Term> = Vec::new();
-        for (place, name) in names.iter().enumerate() {
-            let values = || checks.iter().filter_map(|(values, ..)| values.get(place));
-            let mean = values().sum::<f64>() / n;
-            let sd = (values().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
-            // A figure that never changes says nothing.
-            let sd = if sd < 1e-3 { 1.0 } else { sd };
-            terms.push(Term { name: (*name).to_owned(), mean, sd, weight: 0.0 });
-        }
-        let rows: Vec<super::solve::Row> = checks
-            .iter()
-            .map(|(values, share, weight)| {
-                let mut row = vec![1.0];
-                row.extend(terms.iter().zip(values).map(|(term, value)| (value - term.mean) / term.sd));
-                super::solve::Row { terms: row, share: *share, weight: *weight }
-            })
-            .collect();
-        let mut ridge = vec![10.0; terms.len() + 1];
-        if let Some(first) = ridge.first_mut() {
-            *first = 0.0;
-        }
-        let bounds: Vec<f64> = std::iter::once(f64::NEG_INFINITY).chain(least.iter().copied()).collect();
-        let coef = super::solve::logistic(&rows, &ridge, &bounds);
-        for (term, c) in terms.iter_mut().zip(coef.iter().skip(1)) {
-            term.weight = *c;
-        }
-        Self { base: coef.first().copied().unwrap_or(0.0), terms }
-    }
-
-    /// The probability for the terms' values, in their order.
-    pub(super) fn probability(&self, values: &[f64]) -> f64 {
-        let sum = self
-            .terms
-            .iter()
-            .zip(values)
-            .fold(self.base, |sum, (term, value)| sum + term.weight * (value - term.mean) / term.sd);
-        probability(sum)
-    }
 }
 
 /// Why weights were not accepted.
@@ -146,7 +71,7 @@ pub enum WeightsError {
     #[error("cannot read the weights")]
     Json(#[from] serde_json::Error),
     /// Another version of the form.
-    #[error("weights have the schema `{0}`; this program reads `hostkin/weights/1`")]
+    #[error("weights have the schema `{0}`; this program reads `hostkin/weights/2`")]
     Schema(String),
     /// A group without weights.
     #[error("weights name no group `{0}`")]
@@ -162,13 +87,9 @@ struct File {
     fitted_at_hosts: f64,
     groups: BTreeMap<String, GroupWeights>,
     seed: Sum,
-    pair: Sum,
     purity: Logistic,
-    #[serde(default)]
     fleet: Logistic,
-    #[serde(default)]
     theory: Logistic,
-    #[serde(default)]
     hand: BTreeMap<String, Logistic>,
 }
 
@@ -197,15 +118,15 @@ impl Weights {
     /// When the text is not a set of weights of the version this program reads.
     pub fn from_json(text: &str) -> Result<Self, WeightsError> {
         let file: File = serde_json::from_str(text)?;
-        if file.schema != "hostkin/weights/1" {
+        if file.schema != "hostkin/weights/2" {
             return Err(WeightsError::Schema(file.schema));
         }
         let mut groups = [GroupWeights::default(); GROUPS];
         for (slot, group) in groups.iter_mut().zip(Group::ALL) {
             *slot = *file.groups.get(group.as_str()).ok_or(WeightsError::Missing(group.as_str()))?;
         }
-        let File { name, source, fitted_at_hosts, seed, pair, purity, hand, fleet, theory, .. } = file;
-        Ok(Self { name, source, fitted_at_hosts, groups, seed, pair, purity, hand, fleet, theory })
+        let File { name, source, fitted_at_hosts, seed, purity, hand, fleet, theory, .. } = file;
+        Ok(Self { name, source, fitted_at_hosts, groups, seed, purity, fleet, theory, hand })
     }
 
     /// Whether a shared value of a group shows one hand; `None` where that was not fitted.
@@ -213,52 +134,62 @@ impl Weights {
         self.hand.get(group.as_str())
     }
 
-    /// The same with other weights for hands.
-    pub(super) fn with_hand(&self, hand: BTreeMap<String, Logistic>) -> Self {
+    /// The population at which the base rate was fitted.
+    pub(super) fn fitted_at_hosts(&self) -> f64 {
+        self.fitted_at_hosts
+    }
+
+    /// The same under another name.
+    pub(super) fn named(&self, name: &str, source: &str) -> Self {
+        Self { name: name.to_owned(), source: source.to_owned(), ..self.clone() }
+    }
+
+    /// The same with other weights for hands, where there are some.
+    pub(super) fn with_hands(&self, fitted: BTreeMap<Group, Logistic>) -> Self {
+        let mut hand = self.hand.clone();
+        hand.extend(fitted.into_iter().map(|(group, one)| (group.as_str().to_owned(), one)));
         Self { hand, ..self.clone() }
     }
 
-    /// The same with other weights for the sum, in the order of `fit`.
-    pub(super) fn with_sum(&self, coef: &[f64]) -> Self {
+    /// The same with other weights for the sum over groups: the coefficients of [`super::fit`], in its order.
+    pub(super) fn with_sum(&self, coefficients: &[f64]) -> Self {
         let mut out = self.clone();
-        let read = |place: usize| coef.get(place).copied().unwrap_or(0.0);
-        for (place, (slot, group)) in out.groups.iter_mut().zip(Group::ALL).enumerate() {
-            if group == Group::Mail {
-                continue;
+        let read = |place: usize| rounded(coefficients.get(place).copied().unwrap_or(0.0), 5);
+        for (place, (slot, group)) in (1..).zip(out.groups.iter_mut().zip(Group::ALL)) {
+            let of_one_hand = if is_provider_side(group) { place } else { place + 2 * GROUPS };
+            let fitted = (read(place), read(place + GROUPS), read(of_one_hand));
+            // A group that the populations do not show has no weight but the one it had.
+            if fitted.0 > 0.0 || fitted.1 > 0.0 || fitted.2 > 0.0 {
+                (slot.support, slot.against, slot.one_hand) = fitted;
             }
-            slot.support = read(1 + place);
-            slot.against = read(1 + GROUPS + place);
-            slot.one_hand = read(1 + place + if is_provider_side(group) { 0 } else { 2 * GROUPS });
         }
-        let last = 1 + 3 * GROUPS;
-        out.seed =
-            Sum { base: read(0), size: read(last), two: read(last + 1), three: read(last + 2), hand: read(last + 3) };
+        let rest = 1 + 3 * GROUPS;
+        let [size, two, three, hand] = [0, 1, 2, 3].map(|place| read(rest + place));
+        out.seed = Sum { base: read(0), size, two, three, hand };
         out
     }
 
-    /// The same with purity fitted to (figures, share of right members).
-    pub(super) fn with_purity(&self, checks: &[Check]) -> Self {
-        let names: Vec<&str> = self.purity.terms.iter().map(|term| term.name.as_str()).collect();
-        Self { purity: Logistic::fit(&names, checks), ..self.clone() }
-    }
-
-    /// The same with the trust in fleets and theories fitted.
-    pub(super) fn with_fleets(&self, fleets: &[Check], theories: &[Check]) -> Self {
-        let names = super::fleet::FIGURES;
-        Self { fleet: Logistic::fit(&names, fleets), theory: Logistic::fit(&names, theories), ..self.clone() }
+    /// The same with other trust in sets, fleets and theories.
+    pub(super) fn with_trusts(&self, sets: &[Check], fleets: &[Check], theories: &[Check]) -> Self {
+        let names = super::fleet::names();
+        Self {
+            purity: Logistic::fit(&super::grow::CHECKS.map(str::to_owned), sets),
+            fleet: Logistic::fit(&names, fleets),
+            theory: Logistic::fit(&names, theories),
+            ..self.clone()
+        }
     }
 
     /// As a file.
     #[must_use]
     pub fn to_json(&self) -> String {
         let file = File {
-            schema: "hostkin/weights/1".to_owned(),
+            schema: "hostkin/weights/2".to_owned(),
             name: self.name.clone(),
             source: self.source.clone(),
             fitted_at_hosts: self.fitted_at_hosts,
             groups: Group::ALL.iter().zip(self.groups).map(|(group, one)| (group.as_str().to_owned(), one)).collect(),
             seed: self.seed,
-            pair: self.pair,
             purity: self.purity.clone(),
             hand: self.hand.clone(),
             fleet: self.fleet.clone(),
@@ -279,22 +210,12 @@ impl Weights {
     }
 
     /// Log odds before any evidence, in a population of `hosts`, for a set of mass `mass`.
-    pub(super) fn prior(&self, sum: &Sum, hosts: f64, mass: f64) -> f64 {
+    pub(super) fn prior(&self, hosts: f64, mass: f64) -> f64 {
+        let sum = &self.seed;
         let share = (self.fitted_at_hosts * mass.max(1.0) / hosts.max(1.0)).ln();
         let most = PRIOR_AT_MOST.max(EXPECTED / hosts.max(2.0 * EXPECTED)).ln();
         (sum.base + (self.fitted_at_hosts / hosts.max(1.0)).ln() + sum.size * share).min(most)
     }
-}
-
-/// The probability of log odds.
-pub(super) fn probability(log_odds: f64) -> f64 {
-    1.0 / (1.0 + (-log_odds.clamp(-30.0, 30.0)).exp())
-}
-
-/// The log odds of a probability, held within 1 to 10,000 each way.
-pub(super) fn log_odds(probability: f64) -> f64 {
-    let p = probability.clamp(1e-4, 1.0 - 1e-4);
-    (p / (1.0 - p)).ln()
 }
 
 #[cfg(test)]
@@ -306,7 +227,7 @@ mod tests {
         let weights = Weights::builtin().unwrap();
         assert_eq!(weights.name(), "landscape-2");
         assert!(weights.groups().iter().all(|group| group.alpha > 0.0 && group.support > 0.0 && group.against >= 0.0));
-        assert_eq!(weights.purity.terms.len(), 7);
+        assert_eq!(weights.purity.len(), super::super::grow::CHECKS.len());
     }
 
     #[test]
@@ -314,18 +235,18 @@ mod tests {
         let weights = Weights::builtin().unwrap();
         for hosts in [1.0, 10.0, 70.0, 150.0, 1000.0] {
             let one_group = f64::max(hosts / 3.0, 1.0).ln();
-            let prior = weights.prior(&weights.seed, hosts, 1.0);
+            let prior = weights.prior(hosts, 1.0);
             assert!(prior <= -0.69, "{hosts}: {prior}");
             assert!(hosts > 150.0 || prior + one_group <= 0.0, "{hosts}: {prior}");
         }
-        let large = weights.prior(&weights.seed, 1e6, 1.0);
-        assert!(large < weights.prior(&weights.seed, 5e4, 1.0), "{large}");
+        let large = weights.prior(1e6, 1.0);
+        assert!(large < weights.prior(5e4, 1.0), "{large}");
     }
 
     #[test]
     fn weights_without_a_group_or_of_another_schema_are_refused() {
         let text = include_str!("weights.json");
-        let other = text.replace("hostkin/weights/1", "hostkin/weights/9");
+        let other = text.replace("hostkin/weights/2", "hostkin/weights/9");
         assert!(matches!(Weights::from_json(&other), Err(WeightsError::Schema(_))));
         let missing = text.replace("\"mail\"", "\"post\"");
         assert!(matches!(Weights::from_json(&missing), Err(WeightsError::Missing("mail"))));

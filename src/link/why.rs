@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::explain::{self, rounded};
-use super::findings::{confirmation, level_words, log10, rival_words};
+use super::findings::{confirmation, level_words, log10, rival_words, theory_words};
 use super::population::Population;
 use super::provider::Providers;
 use super::score::{Ground, Profile, Scored, weight_in};
-use super::{claim, weights};
+use super::{claim, logistic};
 use crate::facet::show_percent;
 use crate::finding::{Evidence, Level};
 
@@ -44,8 +44,14 @@ pub struct Explanation {
     pub set_size: u64,
     /// Of these, confirmed.
     pub confirmed: u64,
-    /// How far the grown set is believed.
+    /// How far the grown set is believed of this host: the trust in the fleet that the host is of.
     pub purity: f64,
+    /// Fleets that the set is made of.
+    pub fleets: u64,
+    /// The host around which the set grew, where it is not the provider's own: the confirmed hosts led nowhere and fit it.
+    pub around: Option<IpAddr>,
+    /// The probability of that; 1 for the provider's own set.
+    pub fit: f64,
     /// log10 of the odds before any evidence, with the corrections for dependence.
     pub log10_prior: f64,
     /// log10 of all counted evidence.
@@ -77,20 +83,26 @@ pub(super) fn against_provider(
     let place = providers.all.iter().position(|provider| provider.name == name)?;
     let provider = providers.all.get(place)?;
     let grown = &provider.grown;
-    let own = weight_in(&grown.members, host);
     let claim = providers.claim(ground, place, host);
+    let set = claim.as_ref().map_or(grown, |claim| provider.set(claim));
     let scored = claim.map_or_else(|| grown.score(ground, host), |claim| claim.scored);
-    let mut out = from_table(ground, &grown.profile, &scored, host, own);
+    let mut out = from_table(ground, &set.profile, &scored, host, weight_in(&set.members, host));
     let alone = f64::from(u8::from(provider.confirmed.contains_key(&host)));
     name.clone_into(&mut out.against);
-    out.set_size = explain::hosts(grown.members.len());
+    out.set_size = explain::hosts(set.members.len());
     out.confirmed = explain::hosts(provider.confirmed.len());
-    out.purity = rounded(grown.purity, 6);
+    out.purity = rounded(set.fleets.trust_of(ground, host), 6);
+    out.fleets = explain::hosts(set.fleets.members.len());
     out.score_by_seeds = rounded(grown.seeds.score(ground, host, alone).probability(), 9);
     out.reasons = [confirmation(provider, host), out.reasons].concat();
     if let Some(claim) = claim {
         out.score = rounded(claim.score, 9);
         out.level = claim.level;
+        if let Some(theory) = provider.theory(&claim) {
+            out.around = Some(ground.population.address(theory.around));
+            out.fit = rounded(theory.fit, 6);
+        }
+        out.reasons = [theory_words(ground, provider, &claim), out.reasons].concat();
         out.counter = [rival_words(providers, &claim), level_words(claim.level), out.counter].concat();
     } else {
         let rejected = provider.rejected.get(&host).map(|why| format!("rejected by an analyst: {why}"));
@@ -135,10 +147,13 @@ fn from_table(ground: Ground<'_>, profile: &Profile, scored: &Scored, host: u32,
         set_size: 1,
         confirmed: 0,
         purity: 1.0,
+        fleets: 1,
+        around: None,
+        fit: 1.0,
         log10_prior: log10(scored.log_odds - sum),
         log10_lr: log10(sum),
         log10_lr_without_strongest: log10(without),
-        score_in_set: rounded(weights::probability(scored.log_odds), 9),
+        score_in_set: rounded(logistic::probability(scored.log_odds), 9),
         score_by_seeds: 0.0,
         score: 0.0,
         level: Level::Chance,
