@@ -9,6 +9,8 @@ pub mod fact;
 mod infer;
 mod knowledge;
 mod origins;
+pub mod pack;
+pub mod read;
 mod sorted;
 mod span;
 
