@@ -470,6 +470,10 @@ impl HeldBuilder {
             Resource::Addresses(range) => range,
             Resource::Numbers(..) => nowhere,
         };
+        // Lists hold entries twice now and then.
+        let mut listings = self.listings;
+        listings.sort_by_key(listed);
+        listings.dedup();
         Held {
             about,
             origins: OriginTable::new(self.origins),
@@ -482,7 +486,7 @@ impl HeldBuilder {
             objects: self.objects,
             space: Sorted::new(space, |(range, _)| *range),
             by_key,
-            listings: Sorted::new(self.listings, listed),
+            listings: Sorted::new(listings, listed),
             other_listings: self.other_listings,
             named: Sorted::new(self.named, |named| named.addresses),
         }
