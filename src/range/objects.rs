@@ -61,7 +61,9 @@ impl Objects {
 
     fn at(&self, place: u32) -> Option<RegistryObject> {
         let start = usize::try_from(*self.starts.get(place as usize)?).ok()?;
-        read_object(&mut Decoder::new(self.packed.get(start..)?)).ok()
+        let mut packed = Decoder::new(self.packed.get(start..)?);
+        packed.array().ok()?;
+        read_object(&mut packed).ok()
     }
 
     /// Every object, in the order of the file.
@@ -142,4 +144,36 @@ fn hash(text: &str) -> u32 {
     let mut hasher = DefaultHasher::new();
     text.to_ascii_uppercase().hash(&mut hasher);
     u32::try_from(hasher.finish() >> 32).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::range::fact::Asn;
+
+    #[test]
+    fn objects_are_found_by_address_by_key_and_by_what_they_name_in_any_case() {
+        let mut objects = Objects::default();
+        for (at, org) in ["ORG-A", "ORG-B", "ORG-A"].into_iter().enumerate() {
+            let first = [192, 0, 2, u8::try_from(at * 8).unwrap()].into();
+            let range = AddressRange::counted(first, 8).unwrap();
+            let mut one = RegistryObject::new(ObjectClass::Inetnum, ObjectKey::Addresses(range));
+            one.org = Some(org.to_owned());
+            one.maintainers = vec!["X-MNT".to_owned(), format!("M{at}-MNT")];
+            objects.add(&one);
+        }
+        objects.add(&RegistryObject::new(ObjectClass::AutNum, ObjectKey::Number(Asn(64_500))));
+        objects.add(&RegistryObject::new(ObjectClass::Mntner, ObjectKey::Handle("X-MNT".to_owned())));
+        let objects = objects.sorted();
+        assert_eq!(objects.every().count(), 5);
+        assert_eq!(objects.covering("192.0.2.9".parse().unwrap()).count(), 1);
+        assert_eq!(objects.beginning_in(&AddressRange::of("192.0.2.0/28".parse().unwrap())).count(), 2);
+        assert_eq!(objects.by(By::Org("org-a")).count(), 2);
+        assert_eq!(objects.by(By::Maintainer("x-mnt")).count(), 3, "not the maintainer itself");
+        assert_eq!(objects.by(By::Maintainer("M1-MNT")).count(), 1);
+        assert_eq!(objects.by(By::Org("X-MNT")).count(), 0);
+        assert!(objects.keyed(ObjectClass::AutNum, "as64500").is_some());
+        assert!(objects.keyed(ObjectClass::Mntner, "x-mnt").is_some());
+        assert!(objects.keyed(ObjectClass::Mntner, "AS64500").is_none());
+    }
 }

@@ -526,7 +526,7 @@ fn a_case_is_as_it_was_after_an_import_that_failed() {
 }
 
 #[test]
-fn hosts_get_their_origin_and_limits_per_as_bind() {
+fn hosts_get_their_origin_by_the_newest_table() {
     let folder = tempfile::tempdir().unwrap();
     opened(folder.path());
     fs::write(folder.path().join("hosts.jsonl"), "{\"ip\":\"192.0.2.7\",\"ports\":[22]}\n").unwrap();
@@ -539,4 +539,42 @@ fn hosts_get_their_origin_and_limits_per_as_bind() {
     let (asn, prefix): (i64, String) =
         case.query_row("SELECT asn, prefix FROM v_hosts", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     assert_eq!((asn, prefix.as_str()), (64_500, "192.0.2.0/24"));
+}
+
+/// Connections a second of a scan of 64 dead hosts whose scope limits nothing but each AS.
+fn rate(folder: &Path) -> f64 {
+    let (code, _, said) =
+        hostkin(folder, &["scan", "x.case", "--new", "--discovery", "connect", "--summary", "sum.json"]);
+    assert_eq!(code, 0, "{said}");
+    let summary: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("sum.json")).unwrap()).unwrap();
+    assert_eq!(summary["connections"], 64);
+    summary["rate_reached"].as_f64().unwrap()
+}
+
+#[test]
+fn limits_per_as_bind_once_the_case_knows_origins() {
+    let folder = tempfile::tempdir().unwrap();
+    let scope = r#"
+        schema = "hostkin/scope/1"
+        title = "Limits per AS"
+        authority = "none: loopback"
+        valid_from = 2026-01-01T00:00:00Z
+        valid_until = 2036-01-01T00:00:00Z
+        lab = true
+        [[grant]]
+        name = "dead hosts"
+        networks = ["127.90.7.0/26"]
+        ports = { http = [9] }
+        [limits]
+        per_asn_per_second = 20
+    "#;
+    fs::write(folder.path().join("scope.toml"), scope).unwrap();
+    let (code, _, said) = hostkin(folder.path(), &["new", "x.case", "--scope", "scope.toml"]);
+    assert_eq!(code, 0, "{said}");
+    let free = rate(folder.path());
+    fs::write(folder.path().join("t_20260401.pfx2as"), "127.0.0.0\t8\t64500\n").unwrap();
+    let (code, _, said) = hostkin(folder.path(), &["data", "import", "x.case", "t_20260401.pfx2as"]);
+    assert_eq!(code, 0, "{said}");
+    let bound = rate(folder.path());
+    assert!(bound < 45.0 && free > 2.0 * bound, "{free:.0} a second without origins, {bound:.0} with them");
 }
