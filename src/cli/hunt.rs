@@ -16,10 +16,9 @@ use super::seed::shown;
 use super::term::Term;
 use crate::facet::{FacetKind, Labels, escape_terminal};
 use crate::finding::Subject;
-use crate::observation::{Exchange, Speech, Step};
-use crate::probe::hunt::{Background, By, Hunt, SeedFacts, ServiceFacts, Telling, has_own_issuer};
+use crate::observation::{Exchange, Speech};
+use crate::probe::hunt::{Background, By, Hunt, SeedFacts, ServiceFacts, Telling, has_own_issuer, leaf_of};
 use crate::probe::{HuntSettings, Proof, Want};
-use crate::proto::flight;
 use crate::scan::{GiveUp, Networks, Progress};
 use crate::store::{Action, Case, ObservationFilter, RunId, StoreError};
 
@@ -34,7 +33,7 @@ pub(super) fn settle(plan: &mut ScanPlan, args: &Scan, case: &Case) -> Result<()
         return Ok(());
     }
     let (by, lead) = match args.hunt_by {
-        HuntBy::Auto => (By::First, None),
+        HuntBy::Auto => (By::Each, None),
         HuntBy::Jarm => (By::First, Some(Telling::Jarm)),
         HuntBy::Ssh => (By::First, Some(Telling::Ssh)),
         HuntBy::Http => (By::First, Some(Telling::Http)),
@@ -145,7 +144,10 @@ fn background(case: &Case, seeds: &[IpAddr]) -> Result<Background, Stop> {
 
 /// The last telling look at each service of a seed.
 fn services_of(case: &Case, address: IpAddr) -> Result<Vec<ServiceFacts>, Stop> {
-    let telling = [FacetKind::TlsJarm, FacetKind::SshKexinitSha256, FacetKind::SshHostKey, FacetKind::HttpHeaderOrder];
+    let telling = [
+        FacetKind::TlsJarm,
+        FacetKind::CertSpkiSha256,
+        FacetKind::SshKexinitSha256, FacetKind::SshHostKey, FacetKind::HttpHeaderOrder];
     let filter = ObservationFilter { network: Some(address.into()), captures: true, ..ObservationFilter::default() };
     let mut services = BTreeMap::new();
     case.observations::<StoreError>(&filter, |one| {
@@ -164,16 +166,13 @@ fn services_of(case: &Case, address: IpAddr) -> Result<Vec<ServiceFacts>, Stop> 
 
 /// True where this connection showed a certificate of somebody's own authority.
 fn issued_privately(exchange: &Exchange) -> bool {
-    if !matches!(exchange.step, Step::Jarm(_)) {
-        return false;
-    }
-    flight::read(&exchange.heard).chain.first().is_some_and(|leaf| has_own_issuer(leaf))
+    leaf_of(exchange).is_some_and(|leaf| has_own_issuer(&leaf))
 }
 
 /// A facet given as a seed, as the service that shows it; `None` for kinds that a hunt does not ask for first.
 fn facet_of(kind: FacetKind, value: &str) -> Option<ServiceFacts> {
     let speech = match kind {
-        FacetKind::TlsJarm => Speech::Tls,
+        FacetKind::TlsJarm | FacetKind::CertSpkiSha256 => Speech::Tls,
         FacetKind::SshHostKey | FacetKind::SshKexinitSha256 | FacetKind::SshHasshServer => Speech::Ssh,
         FacetKind::HttpHeaderOrder => Speech::Http,
         _ => return None,
@@ -202,6 +201,9 @@ pub(super) fn words(plan: &ScanPlan) -> String {
     let rule = match hunt.by {
         By::First => {
             "the first of these services that a host offers decides: it is like a seed's, or the host is ruled out"
+        }
+        By::Each => {
+            "a host is ruled out only when its TLS and its SSH, those that it offers, both differ from every seed's; HTTP speaks where neither answers"
         }
         By::Any => "a host is ruled out only when each of these services that it offers differs from every seed's",
     };

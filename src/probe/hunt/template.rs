@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::tls::may_speak_tls;
 use super::order::{Background, STOCK_SHARE};
 use crate::facet::{FacetKind, Labels, show_bytes};
 use crate::observation::{Capture, End, Exchange, Speech, Step};
@@ -104,7 +105,7 @@ impl Template {
     #[must_use]
     pub fn tells(&self, speech: Speech) -> bool {
         match speech {
-            Speech::Tls => !self.jarm.is_empty(),
+            Speech::Tls => !self.jarm.is_empty() || !self.cert.is_empty(),
             Speech::Ssh => !self.ssh.is_empty(),
             Speech::Http => !self.http.is_empty(),
         }
@@ -130,6 +131,11 @@ impl Template {
         if self.cert.iter().any(|facet| shown.facets.contains(facet)) {
             return Answer::Like;
         }
+        let jarm = self.compare_jarm(shown);
+        if jarm == Answer::Differs && self.lacks_leaf(shown) { Answer::Open } else { jarm }
+    }
+
+    fn compare_jarm(&self, shown: &Shown) -> Answer {
         let mut open = false;
         for look in &self.jarm {
             let fits = |(wanted, slot): (&String, &Option<SlotText>)| slot.as_ref().map(|slot| slot.fits(wanted));
@@ -140,6 +146,20 @@ impl Template {
             open |= !fates.contains(&Some(false));
         }
         if open { Answer::Open } else { Answer::Differs }
+    }
+
+    /// True when the hellos tell no more of this seed, but a certificate that no answer has shown yet could.
+    pub(super) fn lacks_leaf(&self, shown: &Shown) -> bool {
+        !self.cert.is_empty() && !shown.leaf_settled && self.compare_jarm(shown) == Answer::Differs
+    }
+
+    /// Leaves out algorithm lists that many have, where the seed shows anything better: by these alone a stranger with
+    /// the same distribution would pass for the provider's.
+    pub(super) fn drop_stock(&mut self) {
+        let is_stock = |look: &Look| look.iter().any(|(kind, _)| kind == FacetKind::SshBanner.as_str());
+        if self.tells(Speech::Tls) || !self.ssh.iter().all(is_stock) {
+            self.ssh.retain(|look| !is_stock(look));
+        }
     }
 }
 
@@ -174,6 +194,8 @@ pub struct Shown {
     state: State,
     /// JARM: the settled ones.
     slots: [Option<SlotText>; 10],
+    /// TLS: a certificate was seen, or there is none to be had.
+    leaf_settled: bool,
     facets: Look,
 }
 
@@ -206,7 +228,13 @@ impl Shown {
     /// Reads what one service gave so far.
     #[must_use]
     pub fn read(speech: Speech, capture: &Capture) -> Self {
-        let mut shown = Self { speech, state: State::Unknown, slots: [const { None }; 10], facets: Vec::new() };
+        let mut shown = Self {
+            speech,
+            state: State::Unknown,
+            slots: [const { None }; 10],
+            leaf_settled: false,
+            facets: Vec::new(),
+        };
         match speech {
             Speech::Tls => shown.read_tls(&capture.exchanges),
             Speech::Ssh => {
@@ -239,9 +267,13 @@ impl Shown {
     fn read_tls(&mut self, exchanges: &[Exchange]) {
         self.slots = jarm::slots(exchanges).each_ref().map(SlotText::of);
         self.state = state(exchanges, true);
-        for one in exchanges.iter().filter(|one| matches!(one.step, Step::Jarm(_))) {
-            let chain = flight::read(&one.heard).chain;
-            let Some(leaf) = chain.first() else { continue };
+        let leaves: Vec<Vec<u8>> = exchanges.iter().filter_map(leaf_of).collect();
+        let session_ended = |one: &Exchange| {
+            matches!(one.step, Step::Session(_)) && matches!(one.end, End::Done | End::Closed | End::Reset | End::Full)
+        };
+        self.leaf_settled =
+            !leaves.is_empty() || !may_speak_tls(exchanges) || exchanges.iter().any(session_ended);
+        for leaf in &leaves {
             let facets = x509::leaf_facets(leaf, "jarm", None);
             let telling =
                 facets.iter().filter(|facet| matches!(facet.kind, FacetKind::CertSpkiSha256 | FacetKind::CertIssuer));
@@ -256,6 +288,16 @@ impl Shown {
 
     fn has(&self, kind: FacetKind) -> bool {
         self.facets.iter().any(|(of, _)| of == kind.as_str())
+    }
+}
+
+/// The leaf that a connection showed, in clear or in a session.
+#[must_use]
+pub fn leaf_of(exchange: &Exchange) -> Option<Vec<u8>> {
+    match exchange.step {
+        Step::Jarm(_) => flight::read(&exchange.heard).chain.into_iter().next(),
+        Step::Session(_) => exchange.session.as_ref()?.chain.first().map(|leaf| leaf.0.clone()),
+        _ => None,
     }
 }
 
