@@ -147,7 +147,10 @@ fn services_of(case: &Case, address: IpAddr) -> Result<Vec<ServiceFacts>, Stop> 
     let telling = [
         FacetKind::TlsJarm,
         FacetKind::CertSpkiSha256,
-        FacetKind::SshKexinitSha256, FacetKind::SshHostKey, FacetKind::HttpHeaderOrder];
+        FacetKind::SshKexinitSha256,
+        FacetKind::SshHostKey,
+        FacetKind::HttpHeaderOrder,
+    ];
     let filter = ObservationFilter { network: Some(address.into()), captures: true, ..ObservationFilter::default() };
     let mut services = BTreeMap::new();
     case.observations::<StoreError>(&filter, |one| {
@@ -233,6 +236,12 @@ pub(super) fn words(plan: &ScanPlan) -> String {
             "                 overlooked: at most about {} of the /24s in which {} or more of the answering hosts are like a seed",
             percent(test.miss),
             percent(test.share)
+        );
+        let _ = writeln!(
+            out,
+            "                 kept for good: at most about {} of those in which {} or fewer look alike by chance",
+            percent(test.keep),
+            percent(test.chance)
         );
         let few: Vec<String> =
             [1, 2, 5, 10].iter().map(|like| format!("{like} in {}", percent(test.overlooks(200, *like)))).collect();

@@ -271,8 +271,7 @@ impl Shown {
         let session_ended = |one: &Exchange| {
             matches!(one.step, Step::Session(_)) && matches!(one.end, End::Done | End::Closed | End::Reset | End::Full)
         };
-        self.leaf_settled =
-            !leaves.is_empty() || !may_speak_tls(exchanges) || exchanges.iter().any(session_ended);
+        self.leaf_settled = !leaves.is_empty() || !may_speak_tls(exchanges) || exchanges.iter().any(session_ended);
         for leaf in &leaves {
             let facets = x509::leaf_facets(leaf, "jarm", None);
             let telling =
