@@ -21,11 +21,13 @@ impl Probe<'_> {
         if self.settings.want.jarm && self.jarm().await == Go::Enough {
             return;
         }
-        if self.nobody_there() || !self.wants_session() {
-            return;
-        }
-        if !self.had_session() && self.session().await == Go::Enough || self.nobody_there() {
-            return;
+        if !self.had_session() {
+            if self.nobody_there() || !self.wants_session() {
+                return;
+            }
+            if self.session().await == Go::Enough || self.nobody_there() {
+                return;
+            }
         }
         self.favicon_inside().await;
         if self.go() == Go::Enough {

@@ -31,6 +31,24 @@ pub struct ServiceFacts {
     pub facets: Vec<(FacetKind, Vec<u8>)>,
 }
 
+impl ServiceFacts {
+    /// Takes a later look in: of each kind that it shows its values, else those known already.
+    pub fn look_again(&mut self, later: Self) {
+        match (self.imported, later.imported) {
+            // What others heard does not replace what we heard.
+            (false, true) => return,
+            (true, false) => self.facets.clear(),
+            _ => self.facets.retain(|(kind, _)| later.facets.iter().all(|(of, _)| of != kind)),
+        }
+        self.imported = later.imported;
+        // Which authority it is goes with the certificates.
+        if later.facets.iter().any(|(kind, _)| *kind == FacetKind::CertIssuer) {
+            self.own_issuer = later.own_issuer;
+        }
+        self.facets.extend(later.facets);
+    }
+}
+
 /// What is on record of a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedFacts {

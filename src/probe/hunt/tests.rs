@@ -325,6 +325,25 @@ fn stock_lists_tell_only_where_the_seed_shows_nothing_better() {
     assert_eq!(looks([tls, vec![ssh(&lists)]].concat(), By::Each), 0);
 }
 
+#[test]
+fn a_later_look_that_heard_less_takes_nothing_away() {
+    let look = |imported, facets: &[(FacetKind, &str)]| ServiceFacts {
+        speech: Speech::Tls,
+        imported,
+        own_issuer: false,
+        facets: facets.iter().map(|(kind, value)| (*kind, value.as_bytes().to_vec())).collect(),
+    };
+    let (jarm, key) = (FacetKind::TlsJarm, FacetKind::CertSpkiSha256);
+    let mut known = look(false, &[(jarm, "a"), (key, "b")]);
+    known.look_again(look(false, &[(key, "c")]));
+    assert_eq!(known, look(false, &[(jarm, "a"), (key, "c")]));
+    known.look_again(look(true, &[(jarm, "x")]));
+    assert_eq!(known, look(false, &[(jarm, "a"), (key, "c")]), "what others heard");
+    let mut known = look(true, &[(jarm, "x"), (key, "y")]);
+    known.look_again(look(false, &[(jarm, "a")]));
+    assert_eq!(known, look(false, &[(jarm, "a")]));
+}
+
 fn any_end() -> impl Strategy<Value = End> {
     prop::sample::select(vec![
         End::Done,

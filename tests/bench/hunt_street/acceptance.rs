@@ -21,12 +21,17 @@ pub(crate) const MOST_SHARE: f64 = 0.25;
 pub(crate) struct Scanned {
     pub(crate) label: &'static str,
     pub(crate) counts: Counts,
-    /// All that were begun, refused ones included, by the summary.
-    pub(crate) begun: u64,
-    pub(crate) seconds: f64,
+    pub(crate) summary: serde_json::Value,
     pub(crate) matches: BTreeSet<Ipv4Addr>,
     /// Hosts in which the capture was cut short.
     pub(crate) pruned: BTreeSet<Ipv4Addr>,
+}
+
+impl Scanned {
+    /// All that were begun, refused ones included.
+    pub(crate) fn begun(&self) -> u64 {
+        self.summary["connections"].as_u64().unwrap()
+    }
 }
 
 /// A folder, the program, and the street it is let loose on.
@@ -71,8 +76,7 @@ impl Bench<'_> {
             serde_json::from_slice(&std::fs::read(self.folder.join("s.json")).unwrap()).unwrap();
         assert_eq!(summary["complete"], true);
         let (matches, pruned) = self.read(&self.folder.join(case));
-        let (begun, seconds) = (summary["connections"].as_u64().unwrap(), summary["seconds"].as_f64().unwrap());
-        Scanned { label, counts, begun, seconds, matches, pruned }
+        Scanned { label, counts, summary, matches, pruned }
     }
 
     fn seed(&self) -> Ipv4Addr {
@@ -179,7 +183,13 @@ pub(crate) fn faults(street: &Street, full: &Scanned, hunt: &Scanned) -> Vec<Str
     }
     let (all, of_full) = (cost(street, hunt, |_| true).connections, cost(street, full, |_| true).connections);
     if f64::from(all) > MOST_SHARE * f64::from(of_full) {
-        faults.push(format!("{all} connections of the hunt, {of_full} of the full mode"));
+        faults.push(format!("{all} connections of {}, {of_full} of {}", hunt.label, full.label));
+    }
+    for scanned in [full, hunt] {
+        let stood = u64::from(cost(street, scanned, |_| true).connections);
+        if stood > scanned.begun() {
+            faults.push(format!("{}: {stood} connections stood and {} were begun", scanned.label, scanned.begun()));
+        }
     }
     faults
 }

@@ -96,9 +96,9 @@ fn print(street: &Street, full: &Scanned, [hunt, by_jarm]: [&Scanned; 2], all_po
             one.label,
             thousands(stood(one)),
             100.0 * stood(one) as f64 / stood(full) as f64,
-            thousands(one.begun),
-            100.0 * one.begun as f64 / full.begun as f64,
-            one.seconds
+            thousands(one.begun()),
+            100.0 * one.begun() as f64 / full.begun() as f64,
+            one.summary["seconds"].as_f64().unwrap()
         );
     }
 }
@@ -108,7 +108,7 @@ fn thousands(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

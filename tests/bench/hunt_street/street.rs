@@ -183,7 +183,7 @@ impl Resident {
         let head = match self.role {
             _ if own => "Server: own/2\r\nX-Own: 1\r\nContent-Type: text/html\r\n",
             Role::SameServer => "Server: own/2\r\nContent-Type: text/html\r\nX-Other: 1\r\n",
-            _ if self.number % 2 == 0 => "Server: nginx\r\nContent-Type: text/html\r\n",
+            _ if self.number.is_multiple_of(2) => "Server: nginx\r\nContent-Type: text/html\r\n",
             _ => "Content-Type: text/html\r\nServer: Apache\r\n",
         };
         format!("HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
@@ -192,11 +192,11 @@ impl Resident {
     /// How long the answer to this connection, counted from 1 for each service, is held back.
     fn holds(&self, service: usize, times: u32) -> Duration {
         match (self.role, self.number / 20 % 4) {
-            (Role::Lossy, _) if service == 0 && times == 1 => Duration::from_secs(60),
+            (Role::Lossy, _) if service == 0 && times == 1 => Duration::from_mins(1),
             (Role::Late, 0) => Duration::from_millis(700),
-            (Role::Late, 1) => Duration::from_millis(2500),
+            (Role::Late, 1) if times < 3 => Duration::from_millis(2500),
             // Past everybody's patience: some connections, or all of one service.
-            (Role::Late, 2) if times % 8 == 1 => Duration::from_secs(30),
+            (Role::Late, 2) if service < 2 && times % 16 == 1 => Duration::from_secs(30),
             (Role::Late, 3) if service == self.number as usize / 80 % 3 => Duration::from_secs(30),
             _ => Duration::ZERO,
         }
