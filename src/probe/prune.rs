@@ -50,7 +50,13 @@ impl<'a> Visit<'a> {
             let speech = telling.speech();
             let mut answers = Vec::new();
             for (place, service) in self.host.services.iter().enumerate() {
-                if service.speech != speech || !self.wants(place, service) {
+                if service.speech != speech {
+                    continue;
+                }
+                if !self.wants(place, service) {
+                    if self.known.get(place) == Some(&Presence::Refused) {
+                        answers.push(hunt.refused(speech));
+                    }
                     continue;
                 }
                 let mut probe = Probe::new(self.door, service, self.settings);

@@ -21,6 +21,7 @@ pub use template::{Answer, SeedFacts, ServiceFacts, Shown, Template, has_own_iss
 
 use super::Want;
 use crate::facet::Labels;
+use crate::observation::Speech;
 
 /// What a hunt can go by, one kind of service each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -150,6 +151,13 @@ impl Hunt {
         self.seeds.iter().map(|seed| seed.compare(shown)).collect()
     }
 
+    /// The answers of a service that discovery saw refused.
+    #[must_use]
+    pub fn refused(&self, speech: Speech) -> Vec<Answer> {
+        let answer = |seed: &Template| if seed.tells(speech) { Answer::Absent } else { Answer::Nothing };
+        self.seeds.iter().map(answer).collect()
+    }
+
     /// True when no further hello can tell, but a certificate that no answer has shown yet could.
     #[must_use]
     pub fn lacks_leaf(&self, shown: &Shown) -> bool {
@@ -164,7 +172,7 @@ impl Hunt {
 pub enum Verdict {
     /// It is like a seed.
     Like,
-    /// It differs from every seed.
+    /// It differs from every seed, or refuses the services by which one could be told.
     RuledOut,
     /// Neither: nothing decided, or time ran out.
     Open,
@@ -183,6 +191,7 @@ struct Fate {
     like: bool,
     open: bool,
     differs: bool,
+    absent: bool,
 }
 
 impl Standing {
@@ -203,6 +212,7 @@ impl Standing {
             fate.open |= has(Answer::Open);
             // One service that is like the seed's, or may be, stands against any that differ.
             fate.differs |= has(Answer::Differs);
+            fate.absent |= has(Answer::Absent);
         }
     }
 
@@ -212,7 +222,10 @@ impl Standing {
         let verdict = self.verdict();
         let settled = match verdict {
             Verdict::Like => true,
-            Verdict::RuledOut => !rest.iter().any(|telling| self.by.adds(*telling)),
+            // A service that is not there leaves the word to the next.
+            Verdict::RuledOut => {
+                self.seeds.iter().all(|fate| fate.differs) && !rest.iter().any(|telling| self.by.adds(*telling))
+            }
             // Time-outs keep the host whatever the rest says.
             Verdict::Open => self.seeds.iter().any(|fate| fate.open),
         };
@@ -225,7 +238,7 @@ impl Standing {
         if self.seeds.iter().any(|fate| fate.like) {
             return Verdict::Like;
         }
-        let out = |fate: &Fate| fate.differs && !fate.open;
+        let out = |fate: &Fate| (fate.differs || fate.absent) && !fate.open;
         if !self.seeds.is_empty() && self.seeds.iter().all(out) { Verdict::RuledOut } else { Verdict::Open }
     }
 }

@@ -132,8 +132,13 @@ impl Template {
     /// Compares what a service has shown so far.
     #[must_use]
     pub fn compare(&self, shown: &Shown) -> Answer {
-        if !self.tells(shown.speech) || shown.state == State::Nobody {
+        if !self.tells(shown.speech) {
             return Answer::Nothing;
+        }
+        match shown.state {
+            State::Nobody => return Answer::Nothing,
+            State::Refused => return Answer::Absent,
+            State::Settled | State::Unknown => {}
         }
         if shown.speech == Speech::Tls {
             return self.compare_tls(shown);
@@ -190,6 +195,8 @@ pub enum Answer {
     Differs,
     /// It may be either: not all was asked, or time ran out.
     Open,
+    /// The host refuses the service by which the seed could be told.
+    Absent,
     /// Nothing to compare: nobody there, or nothing on record of the seed.
     Nothing,
 }
@@ -197,6 +204,8 @@ pub enum Answer {
 /// How far a service has shown itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Every connection was refused.
+    Refused,
     /// No connection stood, or it ended without a byte and not by a time-out.
     Nobody,
     /// All that was asked was answered.
@@ -322,6 +331,9 @@ pub fn leaf_of(exchange: &Exchange) -> Option<Vec<u8>> {
 fn state(exchanges: &[Exchange], settled: bool) -> State {
     let ours = |one: &Exchange| matches!(one.end, End::Failed | End::OutOfScope | End::Stopped);
     let nobody = |one: &Exchange| one.heard.is_empty() && one.end != End::ReadTimedOut && !ours(one);
+    if !exchanges.is_empty() && exchanges.iter().all(|one| one.end == End::Refused) {
+        return State::Refused;
+    }
     if exchanges.iter().all(nobody) {
         // On JARM's connections a close or a reset is an answer: the slot is void.
         let answered = exchanges

@@ -78,9 +78,10 @@ fn void_answers_differ_from_a_hello_and_time_outs_and_refusals_do_not() {
     assert_eq!(one(b"", End::Closed), Answer::Differs);
     assert_eq!(one(b"", End::ReadTimedOut), Answer::Open);
     assert_eq!(one(&[22, 3, 3], End::ReadTimedOut), Answer::Open);
-    for end in [End::ConnectTimedOut, End::Refused, End::Unreachable] {
+    for end in [End::ConnectTimedOut, End::Unreachable] {
         assert_eq!(one(b"", end), Answer::Nothing, "{end:?}");
     }
+    assert_eq!(one(b"", End::Refused), Answer::Absent);
     let later = vec![jarm(0, 0xc02f), heard(Step::Jarm(1), b"", End::Refused)];
     assert_eq!(answer(&hunt, Speech::Tls, later), Answer::Open, "a port that begins to refuse refuses us");
 }
@@ -150,7 +151,7 @@ fn a_jarm_of_ten_voids_is_nobodys_template() {
 
 #[test]
 fn the_first_service_speaks_or_tls_and_ssh_or_all() {
-    use Answer::{Differs, Like, Nothing, Open};
+    use Answer::{Absent, Differs, Like, Nothing, Open};
     use Verdict::{Like as L, Open as O, RuledOut as R};
     let seeds = [facts("192.0.2.1", Speech::Tls, stack(0xc02f, 0xc030))];
     let standing = |by, heard: &[&[Answer]]| {
@@ -168,6 +169,11 @@ fn the_first_service_speaks_or_tls_and_ssh_or_all() {
     assert_eq!(standing(By::Each, &[&[Nothing], &[Differs]]), (Some(R), R));
     assert_eq!(standing(By::Each, &[&[], &[]]), (None, O), "HTTP speaks where neither answers");
     assert_eq!(standing(By::Each, &[&[], &[], &[Differs]]), (Some(R), R));
+    assert_eq!(standing(By::Each, &[&[Absent], &[Absent]]), (None, R), "HTTP may still speak");
+    assert_eq!(standing(By::Each, &[&[Absent], &[Absent], &[Like]]), (Some(L), L));
+    assert_eq!(standing(By::First, &[&[Absent], &[Differs]]), (Some(R), R));
+    assert_eq!(standing(By::Each, &[&[Absent], &[Nothing], &[Nothing]]), (None, R), "it cannot be like the seed");
+    assert_eq!(standing(By::Each, &[&[Absent, Open], &[Differs]]), (Some(O), O), "two ports");
     assert_eq!(standing(By::Each, &[&[Open]]), (Some(O), O));
     assert_eq!(standing(By::Any, &[&[Differs], &[Differs]]), (None, R));
     assert_eq!(standing(By::Any, &[&[Differs]]), (None, R));

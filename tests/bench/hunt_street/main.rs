@@ -21,7 +21,7 @@ mod street;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use acceptance::{Bench, Cost, Scanned, cost, faults};
+use acceptance::{Bench, Cost, Scanned, cost, faults, most_each};
 use street::{Resident, Role, Street};
 
 fn main() -> std::process::ExitCode {
@@ -40,7 +40,7 @@ fn main() -> std::process::ExitCode {
     let hunts = [bench.scan("hunt", &["--hunt"]), bench.scan("hunt by jarm", &["--hunt", "--hunt-by", "jarm"])];
     let hunts = [&hunts[0], &hunts[1]];
     print(&street, &full, hunts, all_ports);
-    let faults = faults(&street, &full, hunts[0]);
+    let faults = faults(&street, &full, hunts[0], most_each(all_ports));
     for fault in &faults {
         eprintln!("{fault}");
     }
