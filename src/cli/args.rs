@@ -512,6 +512,8 @@ pub enum What {
     Facets,
     /// One HTML page that prints.
     Report,
+    /// The report as Typst source with its data, for a typeset PDF.
+    Typst,
     /// The scope's exact text, as the case was opened with it.
     Scope,
 }
