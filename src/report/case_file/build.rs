@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::steps::{cell, detail, signed};
-use super::{Bar, CaseFile, ClusterPart, DETAILED, DRAWN, MemberRow, NearRow, Pair, SeedRow, Timeline, weigh, words};
+use super::{
+    Bar, CaseFile, ClusterPart, DETAILED, DRAWN, HYPOTHESES, MemberRow, NearRow, Pair, SeedRow, Timeline, weigh, words,
+};
 use crate::clock::Timestamp;
 use crate::facet::{Group, show_cut, show_percent};
 use crate::finding::{Cluster, Finding, Findings, Level, Seed, Subject};
@@ -86,7 +88,11 @@ const LONGEST: usize = 120;
 #[must_use]
 pub fn case_file(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: &Sights) -> CaseFile {
     let is_seed = |address: IpAddr| seeds.iter().any(|seed| seed.subject == Subject::Host(address));
-    let clusters: Vec<ClusterPart> = findings.clusters.iter().map(|one| cluster(one, sights, &is_seed)).collect();
+    // Clusters come with the attributed first and the hypotheses by size.
+    let attributed = findings.clusters.iter().filter(|one| one.seeded).count();
+    let hypotheses = findings.clusters.len() - attributed;
+    let shown = findings.clusters.iter().take(attributed + HYPOTHESES);
+    let clusters: Vec<ClusterPart> = shown.map(|one| cluster(one, sights, &is_seed)).collect();
     let mut digests = vec![pair("SHA-256 of the scope's text", &case.scope_sha256)];
     digests.extend(case.digests.iter().map(|(name, value)| pair(name, value)));
     CaseFile {
@@ -102,6 +108,8 @@ pub fn case_file(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: 
         method: words::method(findings),
         seeds: seeds.iter().map(seed_row).collect(),
         clusters,
+        unseen: words::UNSEEN,
+        more_hypotheses: words::left_out(hypotheses.saturating_sub(HYPOTHESES)),
         near: near(findings),
         limits: words::limits(findings.background),
         actions: words::actions(findings),

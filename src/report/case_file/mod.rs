@@ -17,6 +17,9 @@ pub(super) const DETAILED: usize = 60;
 /// Hosts of one cluster drawn one by one on the time line; beyond, they are counted.
 pub(super) const DRAWN: usize = 40;
 
+/// Hypotheses shown, the largest first.
+const HYPOTHESES: usize = 12;
+
 /// The whole report.
 #[derive(Clone, Debug, Serialize)]
 pub struct CaseFile {
@@ -38,6 +41,10 @@ pub struct CaseFile {
     pub seeds: Vec<SeedRow>,
     /// Attributed sets, then hypotheses.
     pub clusters: Vec<ClusterPart>,
+    /// What stands in place of a time line where no host was seen at a known time.
+    pub unseen: &'static str,
+    /// How many hypotheses are left out; empty where none is.
+    pub more_hypotheses: String,
     /// Hosts that looked alike and are not attributed.
     pub near: Vec<NearRow>,
     /// What the result does not say.

@@ -10,6 +10,9 @@ pub(super) const CAUTION: &str = "A probability here is the chance that the host
     given what was observed and the background of this case. It is a lead for a person to check, not a finding of \
     guilt. The words used are explained at the end.";
 
+/// Where there is nothing to draw.
+pub(super) const UNSEEN: &str = "No moment of sight is on record: what others saw was taken in without its times.";
+
 /// The conclusion, in sentences.
 pub(super) fn summary(seeds: &[Seed], findings: &Findings, sights: &Sights) -> Vec<Sentence> {
     let mut out = Vec::new();
@@ -113,6 +116,15 @@ pub(super) fn intro(cluster: &Cluster) -> String {
         cluster.members.len(),
         show_percent(cluster.purity)
     )
+}
+
+/// Hypotheses that are not shown.
+pub(super) fn left_out(hypotheses: usize) -> String {
+    match hypotheses {
+        0 => String::new(),
+        1 => "One smaller hypothesis is not shown here; `hostkin export clusters` lists it.".to_owned(),
+        more => format!("{more} smaller hypotheses are not shown here; `hostkin export clusters` lists them."),
+    }
 }
 
 /// How the result came about.
