@@ -1,5 +1,6 @@
 //! What would change the conclusion: how far a set rests on one group, in hosts.
 
+use std::cmp::Reverse;
 use std::f64::consts::LN_10;
 
 use crate::facet::Group;
@@ -32,7 +33,7 @@ pub(super) fn changes(cluster: &Cluster, is_seed: impl Fn(&Finding) -> bool) -> 
             ));
         }
     }
-    lines.sort_by(|a, b| b.0.cmp(&a.0));
+    lines.sort_by_key(|line| Reverse(line.0));
     let mut out: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
     if out.is_empty() {
         out.push(format!(
