@@ -187,6 +187,7 @@ pub struct Standing {
 
 /// One seed as seen from one host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of what its services came to")]
 struct Fate {
     like: bool,
     open: bool,
