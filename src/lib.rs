@@ -21,6 +21,7 @@ pub mod net;
 pub mod discover;
 pub mod probe;
 
+pub mod seal;
 pub mod store;
 
 pub mod scan;

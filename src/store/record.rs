@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::chain::{self, Entry};
 use super::{Case, Result, StoreError, time};
 use crate::clock::Timestamp;
 use crate::finding::{Seed, Subject, Verdict};
@@ -42,11 +43,25 @@ pub enum Action {
     Merge,
     /// A scan went slower with a network, or stopped asking it.
     BackOff,
+    /// A stretch of observations was sealed under one root.
+    Sealed,
+    /// The chain so far was signed.
+    Head,
+    /// A key signs from here on.
+    Key,
+    /// The records of a case older than the chain were chained.
+    Chained,
+    /// An authority's time stamp was taken in.
+    Timestamp,
+    /// What is kept how long was set.
+    Retention,
+    /// Data was erased.
+    Redact,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 21] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -61,6 +76,13 @@ impl Action {
         Self::Link,
         Self::Merge,
         Self::BackOff,
+        Self::Sealed,
+        Self::Head,
+        Self::Key,
+        Self::Chained,
+        Self::Timestamp,
+        Self::Retention,
+        Self::Redact,
     ];
 
     /// The stable word.
@@ -81,6 +103,13 @@ impl Action {
             Self::Link => "link",
             Self::Merge => "merge",
             Self::BackOff => "back_off",
+            Self::Sealed => "sealed",
+            Self::Head => "head",
+            Self::Key => "key",
+            Self::Chained => "chained",
+            Self::Timestamp => "timestamp",
+            Self::Retention => "retention",
+            Self::Redact => "redact",
         }
     }
 }
@@ -103,7 +132,8 @@ pub struct Record {
 }
 
 impl Case {
-    /// Appends one record and gives its place.
+    /// Appends one record and gives its place. It is chained with the time, the machine's clocks, this program and the
+    /// scope; digests that `body` names as `scope_sha256` and `raw_sha256` stand in the chained line too.
     ///
     /// # Errors
     /// When the case cannot be written.
@@ -213,11 +243,12 @@ impl Case {
         Ok(verdicts)
     }
 
-    /// The words and bodies of all records of two actions, oldest first.
+    /// The words and bodies of all records of two actions, oldest first, but for those that were erased.
     fn told(&self, actions: [Action; 2], mut each: impl FnMut(&str, Value) -> Result<()>) -> Result<()> {
-        let read = "SELECT action, body FROM records WHERE action IN (?1, ?2) ORDER BY seq";
+        let read = "SELECT action, body FROM records WHERE action IN (?1, ?2) AND body <> ?3 ORDER BY seq";
         let mut statement = self.connection.prepare_cached(read)?;
-        let mut rows = statement.query(actions.map(Action::as_str))?;
+        let [one, other] = actions.map(Action::as_str);
+        let mut rows = statement.query([one, other, chain::ERASED])?;
         while let Some(row) = rows.next()? {
             let (action, body): (String, String) = (row.get(0)?, row.get(1)?);
             each(&action, parse(&body, "a record")?)?;
@@ -234,7 +265,7 @@ fn subject_text(subject: &Subject) -> String {
     }
 }
 
-/// Appends one record inside whatever transaction stands.
+/// Appends one record inside whatever transaction stands, or in one of its own.
 pub(super) fn append(
     connection: &Connection,
     at: Timestamp,
@@ -243,9 +274,7 @@ pub(super) fn append(
     subject: &str,
     body: &Value,
 ) -> Result<i64> {
-    let insert = "INSERT INTO records (at_ms, actor, action, subject, body) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let mut statement = connection.prepare_cached(insert)?;
-    Ok(statement.insert(params![at.as_millisecond(), actor, action.as_str(), subject, body.to_string()])?)
+    chain::append(connection, &Entry { at, actor, action, subject, body }, |_| Ok(None))
 }
 
 /// A noun as JSON. Cannot fail for ours; were it to, the case stays unchanged.

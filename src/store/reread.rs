@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::observation::{COLUMNS, FacetReader, read_row};
 use super::row::{Memory, Rows};
-use super::{Action, Case, ObservationId, Result, StoreError, StoredFacet, StoredObservation, record};
+use super::{Action, Case, ObservationId, Result, StoreError, StoredFacet, StoredObservation, leaf, record};
 use crate::clock::Timestamp;
 use crate::observation::Observation;
 use crate::proto::Reading;
@@ -59,6 +59,7 @@ impl Case {
         counts.observations += counts.damaged;
         let body = json!({ "observations": counts.observations, "changed": counts.changed, "damaged": counts.damaged });
         record::append(&transaction, at, actor, Action::Reread, "", &body)?;
+        leaf::seal_waiting(&transaction, at, actor, 1)?;
         transaction.commit()?;
         Ok(counts)
     }
@@ -127,5 +128,6 @@ fn replace(
         return Err(StoreError::damaged(format!("observation {observation} is not there")));
     }
     transaction.prepare_cached("DELETE FROM facets WHERE observation = ?1")?.execute([observation])?;
-    Rows::new(transaction)?.facets(memory, observation, &reading.facets)
+    Rows::new(transaction)?.facets(memory, observation, reading)?;
+    leaf::put_again(transaction, observation)
 }
