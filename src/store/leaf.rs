@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::chain::{self, Entry};
 use super::{Action, Result, RunId, StoreError, address, record};
 use crate::clock::Timestamp;
-use crate::seal::{self, Digest, Leaf, ReadingText, Salt};
+use crate::seal::{self, Digest, Leaf, ReadingText};
 
 /// A scan seals when so many leaves wait, and at its end.
 pub(super) const WAITING: i64 = 1024;

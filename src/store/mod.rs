@@ -43,6 +43,7 @@ mod row;
 mod run;
 mod schema;
 mod scope;
+mod sealed;
 mod writer;
 
 pub use asked::{Asked, AskedState, AskedTotals};
@@ -60,6 +61,7 @@ pub use record::{Action, Record};
 pub use reread::RereadCounts;
 pub use run::{Counters, Run, RunId, RunKind, RunSpec, RunState, State};
 pub use scope::CaseScope;
+pub use sealed::SealedObservation;
 pub use writer::{Committed, HostDone, RunWriter, ServiceDone};
 
 /// How long a write waits for another process to finish its own.

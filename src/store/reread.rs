@@ -83,7 +83,7 @@ fn page(
 ) -> Result<(Vec<StoredObservation>, Option<ObservationId>, u64)> {
     let sql = format!(
         "SELECT {COLUMNS} c.body FROM observations o JOIN hosts h ON h.id = o.host JOIN captures c ON c.id = o.capture
-         WHERE o.id > ?1 ORDER BY o.id LIMIT {PAGE}"
+         WHERE o.id > ?1 AND length(c.body) > 0 ORDER BY o.id LIMIT {PAGE}"
     );
     let mut statement = transaction.prepare_cached(&sql)?;
     let mut facets = FacetReader::new(transaction)?;
