@@ -12,6 +12,7 @@ use super::exit::{Exit, Stop};
 use super::term::{Term, counted};
 use super::{VERSION, actor};
 use crate::clock::{Clock, SystemClock};
+use crate::evidence;
 use crate::facet::flat::{FlatError, FlatHosts, KEYS};
 use crate::store::{Case, ImportSpec, StoreError};
 
@@ -19,7 +20,17 @@ use crate::store::{Case, ImportSpec, StoreError};
 const MOST_REMARKS: usize = 10;
 
 pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
-    let Import { case: path, format: ImportFormat::Hosts, files } = import;
+    match import.format {
+        ImportFormat::Hosts => hosts(import, term),
+        ImportFormat::Timestamp => {
+            import.files.iter().try_for_each(|file| stamp(&import.case, file, term))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn hosts(import: &Import, term: &Term) -> Result<Exit, Stop> {
+    let Import { case: path, files, .. } = import;
     let mut case = Case::open(path)?;
     let clock = SystemClock::new();
     let (mut lost, mut empty) = (false, false);
@@ -79,6 +90,23 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
     }
     case.build_postings()?;
     Ok(if lost || empty { Exit::Part } else { Exit::Done })
+}
+
+/// Longest answer of a time-stamp authority read.
+const MOST_ANSWER: u64 = 1 << 20;
+
+/// Takes in the answer of a time-stamp authority.
+fn stamp(path: &Path, file: &Path, term: &Term) -> Result<(), Stop> {
+    let mut case = Case::open(path)?;
+    let mut answer = Vec::new();
+    open(file)?.take(MOST_ANSWER).read_to_end(&mut answer).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let (record, stamp) = evidence::import_stamp(&mut case, &answer, SystemClock::new().now(), &actor())
+        .with_context(|| format!("`{}` was not taken in", file.display()))?;
+    term.say(format!(
+        "record {record} existed at {}, says the authority (number {}); `openssl ts -verify` checks its signature",
+        stamp.at, stamp.serial
+    ));
+    Ok(())
 }
 
 /// SHA-256 of a file; standard input passes only once and stays without.

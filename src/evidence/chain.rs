@@ -77,6 +77,7 @@ pub(super) fn check(records: &[ChainedRecord], withheld: bool, signers: &[String
     }
     report.records = u64::try_from(records.len()).unwrap_or(u64::MAX);
     report.last_sha256 = chain.lines.last().map(|line| hex(&sha256(line.as_bytes()))).unwrap_or_default();
+    report.digests = chain.lines.iter().map(|line| hex(&sha256(line.as_bytes()))).collect();
     if records.is_empty() {
         report.fault("the chain", "at least the record that opened the case", "no record");
     }

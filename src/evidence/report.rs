@@ -1,5 +1,6 @@
 //! What a verification found.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -65,6 +66,8 @@ pub struct Report {
     pub scopes: u64,
     /// Time stamps that fit.
     pub stamps: u64,
+    /// The digests of all lines.
+    pub(super) digests: BTreeSet<String>,
 }
 
 impl Report {
@@ -72,6 +75,13 @@ impl Report {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.fault_count == 0
+    }
+
+    /// Adds a fault unless a record's line has this digest.
+    pub fn demand(&mut self, digest: &str) {
+        if !self.digests.contains(digest) {
+            self.fault("the chain", format!("a record with the digest {digest}"), "none");
+        }
     }
 
     /// Adds a fault.

@@ -65,8 +65,6 @@ struct Met {
     leaves: u64,
     observations: u64,
     results: u64,
-    scopes: u64,
-    stamps: u64,
     captures: BTreeSet<String>,
 }
 

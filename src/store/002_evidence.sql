@@ -39,6 +39,11 @@ CREATE INDEX leaves_by_observation ON leaves (observation);
 CREATE TRIGGER leaves_are_not_removed BEFORE DELETE ON leaves
 BEGIN SELECT RAISE(ABORT, 'leaves are never removed'); END;
 
+CREATE TRIGGER leaves_are_not_edited BEFORE UPDATE ON leaves
+WHEN NEW.number IS NOT OLD.number OR NEW.hash IS NOT OLD.hash OR NEW.observation IS NOT NULL OR NEW.reading IS NOT NULL
+  OR NEW.salt IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'leaves are erased, never edited'); END;
+
 -- A record's subject and body may be erased, and nothing else of it may change.
 DROP TRIGGER records_are_not_edited;
 CREATE TRIGGER records_are_not_edited BEFORE UPDATE ON records

@@ -59,10 +59,15 @@ impl<'a> Keep<'a> {
         let cbor = capture.to_cbor();
         let sha256 = digest(&cbor);
         let length = int(u64::try_from(cbor.len()).unwrap_or(u64::MAX));
-        if self.insert.execute(params![&sha256[..], length, packer.pack(&cbor)?])? == 1 {
+        let packed = packer.pack(&cbor)?;
+        if self.insert.execute(params![&sha256[..], length, packed])? == 1 {
             return Ok((connection.last_insert_rowid(), sha256));
         }
-        Ok((self.select.query_row([&sha256[..]], |row| row.get(0))?, sha256))
+        let id = self.select.query_row([&sha256[..]], |row| row.get(0))?;
+        // It may have been erased since.
+        let fill = "UPDATE captures SET body = ?2 WHERE id = ?1 AND length(body) = 0";
+        connection.prepare_cached(fill)?.execute(params![id, packed])?;
+        Ok((id, sha256))
     }
 
     /// The number of a capture as another case holds it. A new one is checked against its digest first: nobody may have
