@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Joins the stages; nothing names this module.
 
 mod args;
+mod ask;
 mod case;
 mod demo;
 mod diff;
@@ -24,6 +25,7 @@ mod scan;
 mod scope;
 mod seed;
 mod term;
+mod verdict;
 mod why;
 
 use std::io::IsTerminal;
@@ -47,6 +49,9 @@ pub fn run(args: Args) -> Exit {
         Verb::Scope(scope) => scope::run(&scope),
         Verb::Seed(seed) => seed::add(&seed, &term),
         Verb::Unseed(unseed) => seed::remove(&unseed, &term),
+        Verb::Confirm(judge) => verdict::run(&judge, true, &term),
+        Verb::Reject(judge) => verdict::run(&judge, false, &term),
+        Verb::Ask(ask) => ask::run(&ask, &term),
         Verb::Plan(scan) => plan::run(&scan, &term),
         Verb::Scan(scan) => scan::run(&scan, &term),
         Verb::Merge(merge) => merge::run(&merge, &term),

@@ -46,4 +46,12 @@ impl HostFacts {
             last_seen: None,
         }
     }
+
+    /// The same without time-outs of groups of which something is known all the same.
+    #[must_use]
+    pub fn settled(&self) -> Self {
+        let mut out = self.clone();
+        out.timed_out.retain(|group| !self.facets.iter().any(|(kind, _)| kind.info().group == Some(*group)));
+        out
+    }
 }

@@ -157,7 +157,7 @@ pub(super) fn support(counted: f64) -> &'static str {
 }
 
 /// A value for the table: parts joined by ` + `, cut at a length that no real one has.
-fn shown(value: &[u8]) -> String {
+pub(super) fn shown(value: &[u8]) -> String {
     let parts: Vec<String> = value
         .split(|byte| *byte == PART)
         .map(|part| part.split(|byte| *byte == ITEM).map(show_bytes).collect::<Vec<_>>().join(", "))

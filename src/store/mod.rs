@@ -23,6 +23,7 @@ use crate::clock::Timestamp;
 mod address;
 mod asked;
 mod capture;
+mod columns;
 mod diff;
 mod error;
 mod find;
@@ -61,6 +62,9 @@ pub use writer::{Committed, HostDone, RunWriter, ServiceDone};
 
 /// How long a write waits for another process to finish its own.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// Pages kept in memory, as `PRAGMA cache_size` takes it: 256 MiB.
+const CACHE: i64 = -262_144;
 
 /// What a new case starts with.
 #[derive(Clone, Debug)]
@@ -142,6 +146,15 @@ impl Case {
             "CREATE INDEX IF NOT EXISTS facets_by_value ON facets (value); PRAGMA analysis_limit = 1000; PRAGMA optimize;",
         )?;
         Ok(())
+    }
+
+    /// True when the index of [`build_postings`](Self::build_postings) is there.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    pub fn has_postings(&self) -> Result<bool> {
+        let read = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'facets_by_value')";
+        Ok(self.connection.query_row(read, [], |row| row.get(0))?)
     }
 
     /// A transaction that holds the write lock from its start.
@@ -242,9 +255,10 @@ fn set_up(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
         "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA synchronous = NORMAL;
-         PRAGMA temp_store = FILE; PRAGMA cache_size = -262144; PRAGMA wal_autocheckpoint = 10000;
+         PRAGMA temp_store = FILE; PRAGMA wal_autocheckpoint = 10000;
          PRAGMA journal_size_limit = 67108864;",
     )?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
     Ok(())
 }
 

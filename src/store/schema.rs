@@ -8,7 +8,7 @@ use super::Result;
 pub(super) const APPLICATION_ID: i64 = 0x686b_696e;
 
 /// Schema steps, oldest first. Append only: a step's place here is a version on disk.
-const MIGRATIONS: &[&str] = &[include_str!("001_case.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("001_case.sql"), include_str!("002_columns.sql")];
 
 /// The newest schema version known here.
 pub(super) fn newest() -> i64 {
