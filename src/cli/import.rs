@@ -46,10 +46,14 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
         };
         let mut hosts = FlatHosts::new(input)
             .filter_map(|line| match line {
-                Ok(host) => {
+                Ok(mut host) => {
                     host.notes.iter().for_each(|note| remarks.add(host.line, note));
                     if let Some(columns) = &mut columns {
-                        columns.add(&host.facts.settled());
+                        // As the case gives hosts back; the import keeps what was said.
+                        let unknown = host.facts.unknown();
+                        let said = std::mem::replace(&mut host.facts.timed_out, unknown);
+                        columns.add(&host.facts);
+                        host.facts.timed_out = said;
                     }
                     Some(Ok(host.facts))
                 }

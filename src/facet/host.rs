@@ -47,11 +47,10 @@ impl HostFacts {
         }
     }
 
-    /// The same without time-outs of groups of which something is known all the same.
+    /// Groups that timed out and of which nothing is known from elsewhere.
     #[must_use]
-    pub fn settled(&self) -> Self {
-        let mut out = self.clone();
-        out.timed_out.retain(|group| !self.facets.iter().any(|(kind, _)| kind.info().group == Some(*group)));
-        out
+    pub fn unknown(&self) -> Vec<Group> {
+        let known = |group: Group| self.facets.iter().any(|(kind, _)| kind.info().group == Some(group));
+        self.timed_out.iter().copied().filter(|group| !known(*group)).collect()
     }
 }

@@ -109,6 +109,9 @@ pub(super) fn questions(
             };
             let (confirmed, rejected) =
                 (Effect::of(&standing, &after(true), host), Effect::of(&standing, &after(false), host));
+            if confirmed.moved.is_empty() && rejected.moved.is_empty() {
+                continue;
+            }
             let teaches = p * confirmed.change + (1.0 - p) * rejected.change;
             let hinges: BTreeSet<u32> = [&confirmed, &rejected]
                 .iter()

@@ -13,6 +13,7 @@
 
 mod ask;
 mod blind;
+mod checks;
 mod claim;
 mod columns;
 mod defaults;
@@ -40,6 +41,7 @@ use crate::facet::Labels;
 use crate::finding::{Findings, Seed, Verdict};
 
 pub use ask::{Answer, Question, Shared};
+pub use checks::{Check, CheckVerdict, Known, Nearby, checks};
 pub use columns::columns_version;
 pub use population::{Builder, Population};
 pub use weights::{Weights, WeightsError};

@@ -34,3 +34,4 @@ mod run;
 mod scope;
 mod shards;
 mod store;
+mod verdicts;
