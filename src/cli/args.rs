@@ -67,6 +67,8 @@ pub enum Verb {
     Reject(super::verdict::Judge),
     /// The hosts whose confirmation or rejection would teach most.
     Ask(super::ask::Ask),
+    /// Whether scores mean what they say, on labelled worlds or cases: the reliability table.
+    Calibrate(super::calibrate::Calibrate),
     /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod calibrate;
 mod case;
 mod demo;
 mod diff;
@@ -51,6 +52,7 @@ pub fn run(args: Args) -> Exit {
         Verb::Unseed(unseed) => seed::remove(&unseed, &term),
         Verb::Confirm(judge) => verdict::run(&judge, true, &term),
         Verb::Reject(judge) => verdict::run(&judge, false, &term),
+        Verb::Calibrate(calibrate) => calibrate::run(&calibrate, &term),
         Verb::Ask(ask) => ask::run(&ask, &term),
         Verb::Plan(scan) => plan::run(&scan, &term),
         Verb::Scan(scan) => scan::run(&scan, &term),

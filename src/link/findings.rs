@@ -43,7 +43,7 @@ pub(super) fn findings(ground: Ground<'_>, providers: &Providers, likeness: &mut
     let hosts = explain::hosts(ground.population.len());
     let seeded = explain::hosts(taken.len());
     Findings {
-        weights: ground.weights.name().to_owned(),
+        weights: ground.weights.label(),
         hosts,
         background: hosts.saturating_sub(seeded),
         ranking,

@@ -27,6 +27,7 @@ mod pattern;
 mod population;
 mod provider;
 mod read;
+mod reliability;
 mod rung;
 mod score;
 mod weights;
@@ -44,6 +45,7 @@ pub use ask::{Answer, Question, Shared};
 pub use checks::{Check, CheckVerdict, Known, Nearby, checks};
 pub use columns::columns_version;
 pub use population::{Builder, Population};
+pub use reliability::{Bin, Labelled, Reliability, reliability};
 pub use weights::{Weights, WeightsError};
 pub use why::{Against, Explanation};
 

@@ -167,7 +167,7 @@ fn from_table(ground: Ground<'_>, profile: &Profile, members: &[Member], scored:
         score_by_seeds: 0.0,
         score: 0.0,
         level: Level::Chance,
-        weights: ground.weights.name().to_owned(),
+        weights: ground.weights.label(),
         hosts: explain::hosts(ground.population.len()),
         hinges: hinges(scored),
         nearby: nearby(ground.population, members, scored, host),
