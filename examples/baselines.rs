@@ -88,7 +88,8 @@ impl World {
         let of = |kind: FacetKind| facts.facets.iter().find(|one| one.0 == kind).map(|one| one.1.as_slice());
         let mut fields: Vec<(&'static str, Vec<u8>)> =
             facts.facets.iter().map(|(kind, value)| (kind.as_str(), value.clone())).collect();
-        let joined = |kinds: &[FacetKind]| kinds.iter().map(|kind| of(*kind).unwrap_or_default()).collect::<Vec<_>>().join(&0);
+        let joined =
+            |kinds: &[FacetKind]| kinds.iter().map(|kind| of(*kind).unwrap_or_default()).collect::<Vec<_>>().join(&0);
         if of(FacetKind::SshBanner).is_some() {
             fields.push(("sshd", joined(&[FacetKind::SshBanner, FacetKind::SshHasshServer])));
         }
@@ -192,7 +193,9 @@ fn tfidf(world: &World, lengths: &[f64], seed: usize) -> Ranking {
 }
 
 fn lengths(world: &World) -> Vec<f64> {
-    let square = |value: usize| if world.holders[value].len() < 2 { 0.0 } else { (world.size() / world.count(value)).ln().powi(2) };
+    let square = |value: usize| {
+        if world.holders[value].len() < 2 { 0.0 } else { (world.size() / world.count(value)).ln().powi(2) }
+    };
     world.values.iter().map(|own| own.iter().map(|(_, value)| square(*value)).sum::<f64>().sqrt()).collect()
 }
 
@@ -218,7 +221,9 @@ fn fellegi_sunter(world: &World, seed: usize) -> Ranking {
 fn ratio(world: &World, group: &[&str], one: usize, other: usize) -> f64 {
     let mut ratio = 1.0;
     for field in group.iter().rev() {
-        let of = |host: usize| world.values[host].iter().filter(|(name, _)| name == field).map(|(_, value)| *value).collect::<Vec<_>>();
+        let of = |host: usize| {
+            world.values[host].iter().filter(|(name, _)| name == field).map(|(_, value)| *value).collect::<Vec<_>>()
+        };
         let (mine, theirs) = (of(one), of(other));
         if mine.is_empty() || theirs.is_empty() {
             continue;
@@ -235,7 +240,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [out, dirs @ ..] = args.as_slice() else { return Err("usage: baselines OUT DIR...".into()) };
     std::fs::create_dir_all(out)?;
     let mut table = std::io::stdout().lock();
-    writeln!(table, "| world | method | AP | R@99 | precision at 0.5 | calibration error |\n|---|---|---|---|---|---|")?;
+    writeln!(
+        table,
+        "| world | method | AP | R@99 | precision at 0.5 | calibration error |\n|---|---|---|---|---|---|"
+    )?;
     for dir in dirs {
         one_world(Path::new(dir), Path::new(out), &mut table)?;
     }
@@ -250,11 +258,19 @@ fn one_world(dir: &Path, out: &Path, table: &mut impl Write) -> Result<(), Box<d
         world.add(&facts, &mut numbers);
         builder.add(&facts);
     }
-    let seeds: Vec<IpAddr> = rows(&dir.join("seeds.jsonl"))?.iter().map(|row| text(row, "seed").parse()).collect::<Result<_, _>>()?;
-    let truth: HashMap<IpAddr, String> =
-        rows(&dir.join("truth.jsonl"))?.iter().map(|row| Ok((text(row, "ip").parse()?, text(row, "operator")))).collect::<Result<_, std::net::AddrParseError>>()?;
+    let seeds: Vec<IpAddr> =
+        rows(&dir.join("seeds.jsonl"))?.iter().map(|row| text(row, "seed").parse()).collect::<Result<_, _>>()?;
+    let truth: HashMap<IpAddr, String> = rows(&dir.join("truth.jsonl"))?
+        .iter()
+        .map(|row| Ok((text(row, "ip").parse()?, text(row, "operator"))))
+        .collect::<Result<_, std::net::AddrParseError>>()?;
     let (component, lengths) = (components(&world), lengths(&world));
-    let together = |seed: usize| (0..component.len()).filter(|host| *host != seed && component[*host] == component[seed]).map(|host| (host, 1.0)).collect();
+    let together = |seed: usize| {
+        (0..component.len())
+            .filter(|host| *host != seed && component[*host] == component[seed])
+            .map(|host| (host, 1.0))
+            .collect()
+    };
     let methods: [(&str, &dyn Fn(usize) -> Ranking); 4] = [
         ("window", &|seed| window(&world, seed)),
         ("components", &together),
@@ -263,7 +279,9 @@ fn one_world(dir: &Path, out: &Path, table: &mut impl Write) -> Result<(), Box<d
     ];
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     for (method, rank) in methods {
-        let ranked = seeds.iter().map(|seed| (*seed, rank(world.places[seed]).into_iter().map(|(host, score)| (world.hosts[host], score)).collect()));
+        let ranked = seeds.iter().map(|seed| {
+            (*seed, rank(world.places[seed]).into_iter().map(|(host, score)| (world.hosts[host], score)).collect())
+        });
         judge(&name, method, &ranked.collect::<Vec<_>>(), &truth, out, table)?;
     }
     let given: Vec<Seed> = seeds

@@ -53,8 +53,7 @@ struct Judged {
 pub(super) fn run(args: &Calibrate, term: &Term) -> Result<Exit, Stop> {
     let weights = match &args.weights {
         Some(file) => {
-            let text =
-                std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
             Weights::from_json(&text).with_context(|| format!("`{}` holds no weights", file.display()))?
         }
         None => Weights::builtin()?,
@@ -149,7 +148,8 @@ fn world(folder: &Path, weights: &Weights, labels: &Labels) -> anyhow::Result<Ju
             judged.pairs.push(Labelled { of: one.provider.clone(), score: one.score, is_true });
         }
     }
-    let others = |operator: Option<&String>| operator.and_then(|name| sizes.get(name.as_str())).map_or(0, |all| all - 1);
+    let others =
+        |operator: Option<&String>| operator.and_then(|name| sizes.get(name.as_str())).map_or(0, |all| all - 1);
     judged.wanted = own.iter().map(|(name, (_, operator))| ((*name).to_owned(), others(*operator))).collect();
     Ok(judged)
 }

@@ -179,7 +179,10 @@ mod tests {
     use super::*;
 
     fn pairs(scores: &[(f64, bool)]) -> Vec<Labelled> {
-        scores.iter().map(|(score, is_true)| Labelled { of: "s".to_owned(), score: *score, is_true: *is_true }).collect()
+        scores
+            .iter()
+            .map(|(score, is_true)| Labelled { of: "s".to_owned(), score: *score, is_true: *is_true })
+            .collect()
     }
 
     fn judged(scores: &[(f64, bool)], wanted: u64) -> Reliability {
