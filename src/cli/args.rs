@@ -61,6 +61,14 @@ pub enum Verb {
     Seed(Seed),
     /// Withdraw a seed; a recorded correction.
     Unseed(Unseed),
+    /// Record that a host is the provider's.
+    Confirm(super::verdict::Judge),
+    /// Record that a host is not the provider's: evidence against.
+    Reject(super::verdict::Judge),
+    /// The hosts whose confirmation or rejection would teach most.
+    Ask(super::ask::Ask),
+    /// Whether scores mean what they say, on labelled worlds or cases: the reliability table.
+    Calibrate(super::calibrate::Calibrate),
     /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.

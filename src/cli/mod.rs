@@ -1,6 +1,8 @@
 //! The command line: one file per verb. Joins the stages; nothing names this module.
 
 mod args;
+mod ask;
+mod calibrate;
 mod case;
 mod demo;
 mod diff;
@@ -27,6 +29,7 @@ mod seed;
 mod sign;
 mod term;
 mod verify;
+mod verdict;
 mod why;
 
 use std::io::IsTerminal;
@@ -51,6 +54,10 @@ pub fn run(args: Args) -> Exit {
         Verb::Scope(scope) => scope::run(&scope),
         Verb::Seed(seed) => seed::add(&seed, &term),
         Verb::Unseed(unseed) => seed::remove(&unseed, &term),
+        Verb::Confirm(judge) => verdict::run(&judge, true, &term),
+        Verb::Reject(judge) => verdict::run(&judge, false, &term),
+        Verb::Calibrate(calibrate) => calibrate::run(&calibrate, &term),
+        Verb::Ask(ask) => ask::run(&ask, &term),
         Verb::Plan(scan) => plan::run(&scan, &term),
         Verb::Scan(scan) => scan::run(&scan, &term),
         Verb::Merge(merge) => merge::run(&merge, &term),

@@ -8,7 +8,7 @@ use super::{Result, chain};
 pub(super) const APPLICATION_ID: i64 = 0x686b_696e;
 
 /// Schema steps, oldest first. Append only: a step's place here is a version on disk.
-const MIGRATIONS: &[&str] = &[include_str!("001_case.sql"), EVIDENCE];
+const MIGRATIONS: &[&str] = &[include_str!("001_case.sql"), EVIDENCE, include_str!("003_columns.sql")];
 
 /// The step from which on records are chained; what was there before is chained with it.
 const EVIDENCE: &str = include_str!("002_evidence.sql");
