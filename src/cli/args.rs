@@ -69,6 +69,9 @@ pub enum Verb {
     Ask(super::ask::Ask),
     /// Whether scores mean what they say, on labelled worlds or cases: the reliability table.
     Calibrate(super::calibrate::Calibrate),
+    /// Public files about addresses and networks: BGP tables, registry data, deny lists, cloud ranges.
+    #[command(subcommand)]
+    Data(super::data::Data),
     /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.

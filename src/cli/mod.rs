@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod calibrate;
 mod case;
+mod data;
 mod demo;
 mod diff;
 mod exit;
@@ -14,6 +15,7 @@ mod hunt;
 mod import;
 mod info;
 mod interrupt;
+mod knowledge;
 mod lab;
 mod link;
 mod merge;
@@ -28,8 +30,8 @@ mod scope;
 mod seed;
 mod sign;
 mod term;
-mod verify;
 mod verdict;
+mod verify;
 mod why;
 
 use std::io::IsTerminal;
@@ -58,6 +60,7 @@ pub fn run(args: Args) -> Exit {
         Verb::Reject(judge) => verdict::run(&judge, false, &term),
         Verb::Calibrate(calibrate) => calibrate::run(&calibrate, &term),
         Verb::Ask(ask) => ask::run(&ask, &term),
+        Verb::Data(data) => data::run(&data, &term),
         Verb::Plan(scan) => plan::run(&scan, &term),
         Verb::Scan(scan) => scan::run(&scan, &term),
         Verb::Merge(merge) => merge::run(&merge, &term),

@@ -38,8 +38,12 @@ fingerprint again from the bytes heard, and checks again the proofs by which ser
 Anything wrong: exit code 1, and named. docs/EVIDENCE.md says how to check by hand.";
 
 pub(super) fn run(args: &Verify) -> Result<Exit, Stop> {
-    let signers: Vec<String> =
-        args.signer.iter().map(|text| evidence::fingerprint_of_file(text)).collect::<Result<_, _>>().map_err(Stop::usage)?;
+    let signers: Vec<String> = args
+        .signer
+        .iter()
+        .map(|text| evidence::fingerprint_of_file(text))
+        .collect::<Result<_, _>>()
+        .map_err(Stop::usage)?;
     let mut report = if evidence::is_bundle(&args.file) {
         evidence::verify_bundle(&args.file, &signers, &probe::read)?
     } else {

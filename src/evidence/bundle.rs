@@ -6,12 +6,12 @@ use std::net::IpAddr;
 
 use serde_json::value::RawValue;
 
+use super::EvidenceError;
 use super::archive::{MOST_TEXT, Writer};
 use super::chain::{self, Chain, Stretch};
 use super::layout::{self, Manifest, ObservationLine, ResultLine, SignatureLine};
 use super::report::Report;
 use super::sign::{fingerprint, public_pem};
-use super::EvidenceError;
 use crate::seal::{Details, Digest, RecordLine, hex, leaf_hash, path};
 use crate::store::{Action, Case, ChainedRecord};
 
@@ -73,7 +73,14 @@ pub fn write_bundle(case: &Case, hosts: Option<&[IpAddr]>, out: impl Write) -> R
     for (seq, answer) in &stamps {
         writer.add(&layout::stamp(u64::try_from(*seq).unwrap_or(0)), answer)?;
     }
-    let mut put = Put { case, hosts: hosts.as_ref(), captures: BTreeSet::new(), met: BTreeSet::new(), leaves: 0, observations: 0 };
+    let mut put = Put {
+        case,
+        hosts: hosts.as_ref(),
+        captures: BTreeSet::new(),
+        met: BTreeSet::new(),
+        leaves: 0,
+        observations: 0,
+    };
     for stretch in &chain.stretches {
         put.stretch(&mut writer, *stretch)?;
     }

@@ -153,7 +153,11 @@ impl Walk<'_> {
         if line.previous != found {
             let before = place.saturating_sub(1);
             let name = if before == 0 { "the start of the chain".to_owned() } else { format!("record {before}") };
-            report.fault(name, format!("digest {} (named by record {place})", line.previous), format!("digest {found}"));
+            report.fault(
+                name,
+                format!("digest {} (named by record {place})", line.previous),
+                format!("digest {found}"),
+            );
         }
     }
 
@@ -185,7 +189,11 @@ impl Walk<'_> {
         let Some(text) = &record.details else {
             if !self.withheld && !chain.erased.record(place) {
                 let place = format!("{name}, its details");
-                report.fault(place, format!("a text with digest {}", line.details_sha256), "none, and no record says why");
+                report.fault(
+                    place,
+                    format!("a text with digest {}", line.details_sha256),
+                    "none, and no record says why",
+                );
             }
             return None;
         };
@@ -238,7 +246,8 @@ impl Walk<'_> {
         let name = format!("{name} (head), its signature");
         let in_force = self.key.map(|key| fingerprint(&key));
         if in_force.as_ref() != Some(&print) {
-            let expected = in_force.map_or_else(|| "a key that a record introduces".to_owned(), |key| format!("key {key}"));
+            let expected =
+                in_force.map_or_else(|| "a key that a record introduces".to_owned(), |key| format!("key {key}"));
             report.fault(name, expected, format!("key {print}"));
             return;
         }

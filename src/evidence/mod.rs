@@ -48,7 +48,9 @@ pub enum EvidenceError {
     #[error("cannot write the bundle")]
     Write(#[from] std::io::Error),
     /// A key file that is none.
-    #[error("`{path}` holds no Ed25519 key as PEM; make one with `openssl genpkey -algorithm ed25519`, or leave the choice to `hostkin new`")]
+    #[error(
+        "`{path}` holds no Ed25519 key as PEM; make one with `openssl genpkey -algorithm ed25519`, or leave the choice to `hostkin new`"
+    )]
     Key {
         /// The file.
         path: PathBuf,

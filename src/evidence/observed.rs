@@ -154,7 +154,10 @@ impl Tree<'_> {
         let found = root(&self.hashes);
         if found != stretch.root {
             report.fault(
-                format!("record {} (sealed), the root over leaves {} to {}", stretch.record, stretch.first, stretch.last),
+                format!(
+                    "record {} (sealed), the root over leaves {} to {}",
+                    stretch.record, stretch.first, stretch.last
+                ),
                 hex(&stretch.root),
                 hex(&found),
             );
@@ -207,15 +210,9 @@ fn work(receiver: &Mutex<Receiver<Item>>, chain: &Chain, reread: Reread<'_>) -> 
 }
 
 /// Checks one observation; the first thing wrong with it is told.
-fn observation(
-    item: &Item,
-    chain: &Chain,
-    reread: Reread<'_>,
-    found: &mut Found,
-) -> Result<(), (u64, Box<Fault>)> {
-    let fault = |place: String, expected: String, found: String| {
-        (item.number, Box::new(Fault { place, expected, found }))
-    };
+fn observation(item: &Item, chain: &Chain, reread: Reread<'_>, found: &mut Found) -> Result<(), (u64, Box<Fault>)> {
+    let fault =
+        |place: String, expected: String, found: String| (item.number, Box::new(Fault { place, expected, found }));
     let text = item.leaf.as_deref().unwrap_or_default();
     let nameless = format!("leaf {}", item.number);
     let leaf: Leaf = serde_json::from_str(text)

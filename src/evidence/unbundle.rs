@@ -108,7 +108,11 @@ impl Bundle<'_> {
         for (at, line) in (1..).zip(text.lines()) {
             match line.split_once("  ") {
                 Some((sum, name)) if unhex::<32>(sum).is_some() && named.insert(name, sum).is_none() => {}
-                _ => report.fault(format!("file SHA256SUMS, line {at}"), "a digest and the name of a file", "another text"),
+                _ => report.fault(
+                    format!("file SHA256SUMS, line {at}"),
+                    "a digest and the name of a file",
+                    "another text",
+                ),
             }
         }
         let mut expected = String::new();
@@ -133,7 +137,11 @@ impl Bundle<'_> {
             }
         }
         for (name, sum) in &named {
-            report.fault(format!("file {}", escape_terminal(name)), format!("digest {sum} (SHA256SUMS)"), "no such file");
+            report.fault(
+                format!("file {}", escape_terminal(name)),
+                format!("digest {sum} (SHA256SUMS)"),
+                "no such file",
+            );
         }
         if report.is_clean() && expected != text {
             report.fault("file SHA256SUMS", "one line a file, in their order", "another order or other text");
@@ -216,7 +224,8 @@ impl Bundle<'_> {
                 let text = self.text_of(entry, &mut aside)?;
                 for (at, line) in (1..).zip(text.lines()) {
                     let read: Option<ObservationLine<'_>> = serde_json::from_str(line).ok();
-                    let Some((line, hash)) = read.and_then(|read| Some((unhex::<32>(&read.hash)?, read))).map(|(a, b)| (b, a))
+                    let Some((line, hash)) =
+                        read.and_then(|read| Some((unhex::<32>(&read.hash)?, read))).map(|(a, b)| (b, a))
                     else {
                         odd.push((format!("file {name}, line {at}"), "an observation".into(), "another text".into()));
                         continue;
@@ -349,7 +358,9 @@ impl Bundle<'_> {
                 match keys.remove(&entry.name) {
                     Some(key) if key == self.text_of(entry, report)? => {}
                     Some(_) => report.fault(format!("file {}", entry.name), "the key that signed", "another text"),
-                    None => report.fault(format!("file {}", escape_terminal(&entry.name)), "a key that signed", "another"),
+                    None => {
+                        report.fault(format!("file {}", escape_terminal(&entry.name)), "a key that signed", "another")
+                    }
                 }
             } else if entry.name.starts_with("captures/") && !met.captures.contains(&entry.name) {
                 let name = format!("file {}", escape_terminal(&entry.name));

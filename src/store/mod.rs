@@ -25,6 +25,7 @@ mod asked;
 mod capture;
 mod chain;
 mod columns;
+mod dataset;
 mod diff;
 mod error;
 mod find;
@@ -50,6 +51,7 @@ mod writer;
 
 pub use asked::{Asked, AskedState, AskedTotals};
 pub use chain::{ChainedRecord, LineSignature};
+pub use dataset::StoredDataset;
 pub use diff::{Change, What};
 pub use error::{Result, StoreError};
 pub use find::Found;

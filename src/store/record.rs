@@ -59,11 +59,13 @@ pub enum Action {
     Retention,
     /// Data was erased.
     Redact,
+    /// A file of public data was taken in.
+    Data,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -86,6 +88,7 @@ impl Action {
         Self::Timestamp,
         Self::Retention,
         Self::Redact,
+        Self::Data,
     ];
 
     /// The stable word.
@@ -114,6 +117,7 @@ impl Action {
             Self::Timestamp => "timestamp",
             Self::Retention => "retention",
             Self::Redact => "redact",
+            Self::Data => "data",
         }
     }
 }
