@@ -265,8 +265,9 @@ pub struct Scan {
     /// once a seed has observations on record.
     #[arg(long)]
     pub hunt: bool,
-    /// What speaks for a host in a hunt: the first telling service that it offers (`auto` chooses the order, a protocol
-    /// goes first), or `any`, which costs more: ruled out only when all of them differ.
+    /// What speaks for a host in a hunt. `auto`: it is ruled out only when its TLS and its SSH both differ from every
+    /// seed's. A protocol: that one alone, where the host offers it, which costs less and misses hosts that share only
+    /// another. `any`: it is ruled out only when HTTP differs too.
     #[arg(long, value_enum, default_value_t = HuntBy::Auto, conflicts_with = "full")]
     pub hunt_by: HuntBy,
     /// Leave out the rest of a /24 once its answering hosts show that fewer than SHARE of them are like a seed, where
@@ -346,9 +347,9 @@ pub struct Merge {
 /// What speaks for a host in a hunt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HuntBy {
-    /// The first telling service that it offers, in the order that costs least.
+    /// TLS and SSH, each that it offers; HTTP where it offers neither.
     Auto,
-    /// The same, TLS first.
+    /// The first telling service that it offers, TLS first.
     Jarm,
     /// The same, SSH first.
     Ssh,
