@@ -35,3 +35,5 @@ mod run;
 mod scope;
 mod shards;
 mod store;
+mod traps;
+mod verdicts;
