@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::dataset::Dataset;
 use super::fact::{Asn, Origin};
+use super::flat::Flat;
 use super::sorted::Sorted;
 use super::span::AddressRange;
 
@@ -38,6 +39,8 @@ struct Row {
 #[derive(Debug, Default)]
 pub(super) struct OriginTable {
     rows: Sorted<Row>,
+    v4: Flat<u32>,
+    v6: Flat<u128>,
     /// Origins of prefixes with several.
     asns: Vec<Asn>,
     /// `(AS, place of the row)`, ascending; made when first asked.
@@ -80,7 +83,16 @@ impl OriginTable {
         }
         rows.shrink_to_fit();
         asns.shrink_to_fit();
-        Self { rows: Sorted::new(rows, |row| AddressRange::of(row.prefix)), asns, by_asn: OnceLock::new() }
+        let rows = Sorted::new(rows, |row| AddressRange::of(row.prefix));
+        let v4 = Flat::new(rows.as_slice().iter().filter_map(|row| match row.prefix {
+            IpNet::V4(net) => Some((net.network().to_bits(), net.broadcast().to_bits())),
+            IpNet::V6(_) => None,
+        }));
+        let v6 = Flat::new(rows.as_slice().iter().filter_map(|row| match row.prefix {
+            IpNet::V4(_) => None,
+            IpNet::V6(net) => Some((net.network().to_bits(), net.broadcast().to_bits())),
+        }));
+        Self { rows, v4, v6, asns, by_asn: OnceLock::new() }
     }
 
     /// Whether it has prefixes of the family.
@@ -104,6 +116,16 @@ impl OriginTable {
             peers_seen: (row.peers_seen != u32::MAX).then_some(row.peers_seen),
             dataset,
         }
+    }
+
+    /// The longest prefix that holds the address.
+    pub(super) fn longest<'a>(&'a self, address: IpAddr, of: &'a Dataset) -> Option<Announced<'a>> {
+        let place = match address {
+            IpAddr::V4(v4) => self.v4.longest(v4.to_bits())?,
+            // IPv4 stands in front.
+            IpAddr::V6(v6) => self.rows.lengths().0 + self.v6.longest(v6.to_bits())?,
+        };
+        self.rows.as_slice().get(place).map(|row| self.announced(row, of))
     }
 
     /// Prefixes that hold the address, longest first.
