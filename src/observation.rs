@@ -12,6 +12,10 @@ use minicbor::{Decode, Encode};
 
 use crate::clock::Timestamp;
 
+mod presence;
+
+pub use presence::{Presence, Presences};
+
 /// A protocol a service may be asked to speak: the key of a grant's `ports` and the `protocol` of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Speech {
@@ -166,20 +170,6 @@ impl FromStr for Outcome {
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         Self::ALL.into_iter().find(|one| one.as_str() == text).ok_or_else(|| UnknownWord(text.to_owned()))
     }
-}
-
-/// What asking one port came to: two bits of a run's record for every service asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Presence {
-    /// Not asked, or not in the end.
-    #[default]
-    Unasked,
-    /// Asked; no answer came.
-    Silent,
-    /// Asked; refused or unreachable.
-    Refused,
-    /// Something was heard, or at least a connection stood.
-    Heard,
 }
 
 /// What one connection was for.

@@ -5,11 +5,13 @@
 //! every port by a SYN alone, and only hosts that answer get connections.
 
 mod cookie;
+mod kind;
 mod parked;
 mod sift;
 mod syn;
 
 pub use cookie::Cookies;
+pub use kind::Kind;
 pub use sift::{Figures, Job, Patience, Sift, Sifted};
 pub use syn::{Next, Stage, Syn};
 

@@ -9,11 +9,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::cookie::Cookies;
+use super::kind::Kind;
 use super::sift::{Patience, Sift, Sifted};
 use crate::net::{Door, NoLine, SynLine, SystemEntropy};
-use crate::observation::Speech;
 use crate::proto::Entropy as _;
-use crate::target::Host;
+use crate::target::Spot;
 
 /// SYNs sent before answers are looked for again.
 const BATCH: usize = 256;
@@ -23,10 +23,10 @@ const TICK: Duration = Duration::from_millis(2);
 const REST: Duration = Duration::from_millis(20);
 
 /// What a stage that asks for a host gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A host and its index. Indices ascend.
-    Host(u64, Host),
+    Host(u64, Spot),
     /// None now: too many are under way.
     Wait,
     /// No more.
@@ -37,10 +37,8 @@ pub enum Next {
 pub trait Stage {
     /// The next host to ask.
     fn next(&mut self) -> Next;
-    /// The host at an index.
-    fn host(&self, index: u64) -> Option<Host>;
-    /// The host at an address, with its index.
-    fn find(&self, address: IpAddr) -> Option<(u64, Host)>;
+    /// The index and the kind of the host at an address.
+    fn find(&self, address: IpAddr) -> Option<(u64, u32)>;
     /// A host is done with.
     fn done(&mut self, sifted: Sifted);
     /// Nothing more will be done for a moment: what was gathered should go on.
@@ -72,15 +70,15 @@ impl Syn {
         Self { run, ..self }
     }
 
-    /// Asks every host of `stage` for the services of `wanted` kinds, until there are no more or a stop is asked for.
+    /// Asks every host of `stage`, which is of one of these kinds, until there are no more or a stop is asked for.
     ///
     /// # Errors
     /// When packets cannot be sent or heard any more.
-    pub fn sift(mut self, door: &Door, wanted: Vec<Speech>, stage: &mut dyn Stage) -> io::Result<()> {
+    pub fn sift(mut self, door: &Door, kinds: Vec<Kind>, stage: &mut dyn Stage) -> io::Result<()> {
         let mut secret = [0; 16];
         SystemEntropy.fill(&mut secret);
         let cookies = Cookies::new(secret, self.run, self.line.first_port());
-        let mut sift = Sift::new(cookies, self.patience, wanted);
+        let mut sift = Sift::new(cookies, self.patience, kinds);
         let (clock, line) = (door.clock(), &mut self.line);
         let mut ended = false;
         loop {
@@ -95,7 +93,7 @@ impl Syn {
                 }
             })?;
             if heard {
-                sift.cool(now, |index| stage.host(index));
+                sift.cool(now);
             }
             while let Some(sifted) = sift.pop() {
                 stage.done(sifted);
@@ -103,7 +101,7 @@ impl Syn {
             let mut full = false;
             while !ended && !full && sift.is_hungry() {
                 match stage.next() {
-                    Next::Host(index, host) => sift.take_in(index, &host),
+                    Next::Host(index, spot) => sift.take_in(index, spot),
                     Next::Wait => full = true,
                     Next::End => ended = true,
                 }

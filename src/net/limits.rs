@@ -244,9 +244,19 @@ impl Limiter {
         }
     }
 
-    /// The host is finished with: its count may be forgotten.
-    pub fn forget(&self, address: IpAddr) {
-        self.lock().used.remove(&address);
+    /// These hosts are finished with: their counts may be forgotten.
+    pub fn forget(&self, addresses: impl Iterator<Item = IpAddr>) {
+        let mut addresses = addresses.peekable();
+        // A few at a time: nobody's turn should wait for this.
+        while addresses.peek().is_some() {
+            let mut cells = self.lock();
+            if cells.used.is_empty() {
+                return;
+            }
+            for address in addresses.by_ref().take(256) {
+                cells.used.remove(&address);
+            }
+        }
     }
 
     /// Connections that hosts begun and not finished have had: what a later part of the run must count too. Empty when
@@ -628,7 +638,7 @@ mod tests {
         for number in 0..20_000u32 {
             let address = IpAddr::V4((0x7f00_0000 + number * 256).into());
             assert_eq!(limiter.take(address, None), Ok(()));
-            limiter.forget(address);
+            limiter.forget([address].into_iter());
             clock.advance(Duration::from_millis(5));
         }
         assert!(limiter.held() < 10_000, "{} cells", limiter.held());

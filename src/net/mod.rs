@@ -212,9 +212,9 @@ impl Door {
         self.limiter.spent()
     }
 
-    /// The host is done and on record: its part of the limits may be forgotten.
-    pub fn forget(&self, address: IpAddr) {
-        self.limiter.forget(address);
+    /// These hosts are done and on record: their part of the limits may be forgotten.
+    pub fn forget(&self, addresses: impl Iterator<Item = IpAddr>) {
+        self.limiter.forget(addresses);
     }
 
     /// Has one conversation with `service`. `since` is the monotonic start of the observation it belongs to.

@@ -57,7 +57,7 @@ pub use record::{Action, Record};
 pub use reread::RereadCounts;
 pub use run::{Counters, Run, RunId, RunKind, RunSpec, RunState, State};
 pub use scope::CaseScope;
-pub use writer::{Committed, HostDone, RunWriter, ServiceDone};
+pub use writer::{Committed, HostDone, QuietHost, RunWriter, ServiceDone};
 
 /// How long a write waits for another process to finish its own.
 const BUSY: Duration = Duration::from_secs(5);

@@ -1,7 +1,6 @@
 //! The writer of one scan: a connection of its own, owned by the thread that writes. A batch of hosts with all that was
 //! heard, and the run's position, are one transaction.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -14,7 +13,7 @@ use super::row::{Memory, Rows, Sighting};
 use super::run::progress;
 use super::{Access, Action, AskedState, Counters, Position, Result, RunId, StoreError, connect, int, record, schema};
 use crate::clock::Timestamp;
-use crate::observation::{Observation, Seen};
+use crate::observation::{Observation, Presences, Seen};
 use crate::proto::Reading;
 
 /// All that one address gave.
@@ -41,6 +40,17 @@ pub struct ServiceDone {
     pub state: AskedState,
     /// What was heard: no row for a dead one, two where a page came over TLS. Outcome and detail are the reading's.
     pub heard: Vec<(Observation, Reading)>,
+}
+
+/// An address of which nothing was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuietHost {
+    /// Its index in the run's order.
+    pub index: u64,
+    /// The address.
+    pub address: IpAddr,
+    /// What became of its services, by their places; those that do not fit in were not asked.
+    pub services: Presences,
 }
 
 /// What a commit put into the case.
@@ -122,12 +132,28 @@ impl RunWriter {
     /// `Full`, `Locked`, `ReadOnly`, `Damaged`; `TakenOver` when another process goes on with the run; `Position` and
     /// `Ordinal` for contradictions of our own.
     pub fn commit(&mut self, batch: &[HostDone], position: &Position, counters: &Counters) -> Result<Committed> {
-        let mut told = HashSet::with_capacity(batch.len());
-        let mut wrong = |index| !position.is_done(index) || self.position.is_done(index) || !told.insert(index);
-        if let Some(host) = batch.iter().find(|host| wrong(host.index)) {
-            return Err(StoreError::Position { index: host.index });
+        self.commit_all(batch, &[], position, counters)
+    }
+
+    /// The same with hosts of which nothing was heard: they have no rows.
+    ///
+    /// # Errors
+    /// As [`RunWriter::commit`].
+    pub fn commit_all(
+        &mut self,
+        batch: &[HostDone],
+        quiet: &[QuietHost],
+        position: &Position,
+        counters: &Counters,
+    ) -> Result<Committed> {
+        let mut told: Vec<u64> = batch.iter().map(|host| host.index).chain(quiet.iter().map(|host| host.index)).collect();
+        told.sort_unstable();
+        let twice = told.windows(2).find_map(|two| if let [a, b] = two { (a == b).then_some(*a) } else { None });
+        let wrong = |index: &u64| !position.is_done(*index) || self.position.is_done(*index);
+        if let Some(index) = twice.or_else(|| told.iter().copied().find(wrong)) {
+            return Err(StoreError::Position { index });
         }
-        let written = self.write(batch, position, counters);
+        let written = self.write(batch, quiet, position, counters);
         if written.is_ok() {
             self.position.clone_from(position);
         } else {
@@ -138,7 +164,13 @@ impl RunWriter {
         written
     }
 
-    fn write(&mut self, batch: &[HostDone], position: &Position, counters: &Counters) -> Result<Committed> {
+    fn write(
+        &mut self,
+        batch: &[HostDone],
+        quiet: &[QuietHost],
+        position: &Position,
+        counters: &Counters,
+    ) -> Result<Committed> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         save_progress(&transaction, self.run, self.fence, position, counters)?;
         let mut committed = Committed::default();
@@ -150,6 +182,9 @@ impl RunWriter {
                     self.open.set(&transaction, host.index, service.ordinal, service.state)?;
                 }
             }
+        }
+        for host in quiet {
+            self.open.set_all(&transaction, host.index, host.services)?;
         }
         self.open.write(&transaction, position.low)?;
         transaction.commit()?;

@@ -28,6 +28,15 @@ pub struct Host {
     pub services: Vec<Service>,
 }
 
+/// Where a host is, without its services: hosts of one kind have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The address.
+    pub address: IpAddr,
+    /// Its place in [`Targets::kinds`].
+    pub kind: u32,
+}
+
 /// A line of a target list of which the scope permits nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
@@ -61,6 +70,12 @@ struct Segment {
     /// Position of the first.
     start: u64,
     offer: usize,
+}
+
+impl Segment {
+    fn address(&self, position: u64) -> Option<IpAddr> {
+        step(self.first, u128::from(position.checked_sub(self.start)?))
+    }
 }
 
 /// A service without its address.
@@ -200,12 +215,8 @@ impl Targets {
     /// The host at a position; `None` past the last. Positions ascend with addresses, IPv4 first.
     #[must_use]
     pub fn host(&self, position: u64) -> Option<Host> {
-        if position >= self.hosts {
-            return None;
-        }
-        let above = self.segments.partition_point(|segment| segment.start <= position);
-        let segment = self.segments.get(above.checked_sub(1)?)?;
-        let address = step(segment.first, u128::from(position.checked_sub(segment.start)?))?;
+        let segment = self.segment(position)?;
+        let address = segment.address(position)?;
         let offers = self.offers.get(segment.offer)?;
         let service = |offer: &Offer| Service {
             address,
@@ -216,16 +227,42 @@ impl Targets {
         Some(Host { address, services: offers.iter().map(service).collect() })
     }
 
+    /// The same without its services: what discovery needs of each host, with nothing allocated.
+    #[must_use]
+    pub fn spot(&self, position: u64) -> Option<Spot> {
+        let segment = self.segment(position)?;
+        Some(Spot { address: segment.address(position)?, kind: u32::try_from(segment.offer).ok()? })
+    }
+
+    /// The services of each kind of host, in the order that [`Host::services`] has.
+    pub fn kinds(&self) -> impl Iterator<Item = impl Iterator<Item = (Speech, u16)> + '_> + '_ {
+        self.offers.iter().map(|offers| offers.iter().map(|offer| (offer.speech, offer.port)))
+    }
+
+    fn segment(&self, position: u64) -> Option<&Segment> {
+        if position >= self.hosts {
+            return None;
+        }
+        let above = self.segments.partition_point(|segment| segment.start <= position);
+        self.segments.get(above.checked_sub(1)?)
+    }
+
     /// The position of an address; `None` when it is not asked.
     #[must_use]
     pub fn position_of(&self, address: IpAddr) -> Option<u64> {
+        self.find(address).map(|(position, _)| position)
+    }
+
+    /// The position of an address and its kind; `None` when it is not asked.
+    #[must_use]
+    pub fn find(&self, address: IpAddr) -> Option<(u64, u32)> {
         let above = self.segments.partition_point(|segment| segment.first <= address);
         let segment = self.segments.get(above.checked_sub(1)?)?;
         if address > segment.last {
             return None;
         }
         let ahead = number(address).checked_sub(number(segment.first))?;
-        segment.start.checked_add(u64::try_from(ahead).ok()?)
+        Some((segment.start.checked_add(u64::try_from(ahead).ok()?)?, u32::try_from(segment.offer).ok()?))
     }
 
     /// SHA-256 of the hosts and their services, hex: the same hosts give the same digest, however they were written. A
