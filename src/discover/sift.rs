@@ -15,6 +15,8 @@ use crate::net::{Answer, Knock, Reply, Wait};
 use crate::observation::{Presence, Presences, Speech};
 use crate::target::Spot;
 
+/// SYNs taken in ahead of sending them.
+const MOST_FRESH: usize = 512;
 /// SYNs that may wait for their network's or host's turn; beyond, no more hosts are taken in.
 const MOST_PARKED: usize = 65_536;
 
@@ -136,7 +138,7 @@ impl Sift {
     /// True when more hosts should be taken in.
     #[must_use]
     pub fn is_hungry(&self) -> bool {
-        self.fresh.len() < 256 && self.parked.len() < MOST_PARKED
+        self.fresh.len() < MOST_FRESH && self.parked.len() < MOST_PARKED
     }
 
     /// True when nobody is under way.

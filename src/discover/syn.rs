@@ -16,11 +16,12 @@ use crate::proto::Entropy as _;
 use crate::target::Spot;
 
 /// SYNs sent before answers are looked for again.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// The pace of a run is met by so many SYNs every so often; well below the limiter's credit of 10 ms.
 const TICK: Duration = Duration::from_millis(2);
-/// Longest wait with nothing to send.
-const REST: Duration = Duration::from_millis(20);
+/// Shortest and longest wait with nothing to send: answers end it, hosts whose cool-down is over need not be let go one by
+/// one.
+const REST: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(20)];
 
 /// What a stage that asks for a host gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +111,7 @@ impl Syn {
             let more = sift.turn(now, BATCH, |job, our_port, sequence| {
                 door.knock(line, job.to, job.speech, our_port, sequence, (today, now))
             })?;
-            line.flush()?;
+            door.flush(line)?;
             if !more {
                 stage.hand_on();
                 rest(&sift, line, now);
@@ -135,7 +136,8 @@ fn rest(sift: &Sift, line: &SynLine, now: Duration) {
     if sift.has_unsent() {
         std::thread::sleep(TICK);
     } else {
-        let due = sift.due().map_or(REST, |due| due.saturating_sub(now));
-        line.wait(due.clamp(Duration::from_micros(100), REST));
+        let [least, most] = REST;
+        let due = sift.due().map_or(most, |due| due.saturating_sub(now));
+        line.wait(due.clamp(least, most));
     }
 }
