@@ -11,6 +11,8 @@ use std::time::Duration;
 use super::frame::{FRAME, Instruction, KEPT, LINK, Template};
 
 /// Frames handed to the kernel in one call.
+const FRAMES: usize = 256;
+/// Answers taken from the kernel in one call.
 pub(super) const BATCH: usize = 64;
 /// Answers that may wait in the kernel, in bytes: some ten thousand, a tenth of a second at a million a second.
 const WAITING: libc::c_int = 16 << 20;
@@ -122,7 +124,9 @@ pub(super) struct Sender {
     fd: OwnedFd,
     /// Whole Ethernet frames; else packets from their IP header on.
     framed: bool,
-    frames: Box<[[u8; FRAME]; BATCH]>,
+    frames: Box<[[u8; FRAME]; FRAMES]>,
+    /// Whom the kernel routes them to; none where they are framed.
+    names: Vec<libc::sockaddr_in>,
     /// How many of them are to be sent.
     count: usize,
 }
@@ -138,7 +142,7 @@ impl Sender {
         link_to(&fd, interface)?;
         // The limiter paces; a queue in between would only cost.
         let _ = set(&fd, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1_i32);
-        Ok(Self { fd, framed: true, frames: Box::new([[0; FRAME]; BATCH]), count: 0 })
+        Ok(Self { fd, framed: true, frames: Box::new([[0; FRAME]; FRAMES]), names: Vec::new(), count: 0 })
     }
 
     /// Sends packets that the kernel routes: for loopback and interfaces that are no Ethernet.
@@ -147,7 +151,8 @@ impl Sender {
     /// Without `CAP_NET_RAW`.
     pub(super) fn routed() -> io::Result<Self> {
         let fd = socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_RAW)?;
-        Ok(Self { fd, framed: false, frames: Box::new([[0; FRAME]; BATCH]), count: 0 })
+        let names = vec![inet(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)); FRAMES];
+        Ok(Self { fd, framed: false, frames: Box::new([[0; FRAME]; FRAMES]), names, count: 0 })
     }
 
     /// Puts one SYN into the batch, which is sent when it is full.
@@ -159,7 +164,7 @@ impl Sender {
             template.write(frame, our_port, to, sequence);
             self.count += 1;
         }
-        if self.count < BATCH { Ok(()) } else { self.flush() }
+        if self.count < FRAMES { Ok(()) } else { self.flush() }
     }
 
     /// Sends all that was pushed. What the system has no room for is waited for; that is our own shortage.
@@ -194,19 +199,18 @@ impl Sender {
     fn send(&mut self, from: usize) -> io::Result<usize> {
         let framed = self.framed;
         let rest = self.frames.get_mut(from..self.count).unwrap_or_default();
-        let mut names = [inet(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)); BATCH];
         // SAFETY: iovec and mmsghdr hold integers and pointers only, so all zeros (null) is a valid value.
-        let (mut parts, mut messages): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) = unsafe { std::mem::zeroed() };
+        let (mut parts, mut messages): ([libc::iovec; FRAMES], [libc::mmsghdr; FRAMES]) = unsafe { std::mem::zeroed() };
         let mut count = 0;
-        let places = names.iter_mut().zip(&mut parts).zip(&mut messages);
-        for (((name, part), message), frame) in places.zip(rest) {
+        let mut names = self.names.iter_mut();
+        for ((part, message), frame) in parts.iter_mut().zip(&mut messages).zip(rest) {
             let to = Ipv4Addr::new(frame[30], frame[31], frame[32], frame[33]);
             let bytes = if framed { frame.as_mut_slice() } else { &mut frame[LINK..] };
             part.iov_base = bytes.as_mut_ptr().cast();
             part.iov_len = bytes.len();
             message.msg_hdr.msg_iov = part;
             message.msg_hdr.msg_iovlen = 1;
-            if !framed {
+            if let Some(name) = names.next() {
                 *name = inet(SocketAddrV4::new(to, 0));
                 message.msg_hdr.msg_name = std::ptr::from_mut(name).cast();
                 message.msg_hdr.msg_namelen = length::<libc::sockaddr_in>();
