@@ -14,7 +14,7 @@ use super::find::write;
 use super::term::Output;
 use crate::facet::{FacetKind, show_bytes};
 use crate::finding::Findings;
-use crate::report::{self, CaseFacts, HostSight, Rows, RunFacts, Sights};
+use crate::report::{self, CaseFacts, CaseFile, HostSight, Rows, RunFacts, Sights};
 use crate::store::{Case, ObservationFilter, RunKind, StoreError, StoredObservation};
 
 pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
@@ -36,6 +36,7 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
         What::Facets => write(&facets(&case)?, form, to)?,
         What::Observations => observations(&case, args, form)?,
         What::Report => write_text(&page(&case)?, to)?,
+        What::Typst => write_text(&report::typst(&case_file(&case)?)?, to)?,
         What::Scope => write_text(&case.scope()?.text, to)?,
     }
     Ok(Exit::Done)
@@ -47,6 +48,9 @@ fn form(args: &Export) -> Result<Form, Stop> {
     match args.what {
         What::Report if asked => {
             Err(Stop::usage(anyhow!("the report is one HTML page; it takes neither --format nor --json")))
+        }
+        What::Typst if asked => {
+            Err(Stop::usage(anyhow!("the Typst source is one text; it takes neither --format nor --json")))
         }
         What::Scope if asked => {
             Err(Stop::usage(anyhow!("the scope is written as it was read; it takes neither --format nor --json")))
@@ -169,8 +173,13 @@ fn object(one: &StoredObservation) -> serde_json::Value {
     object
 }
 
-/// The report.
+/// The report as a page.
 pub(super) fn page(case: &Case) -> Result<String, Stop> {
+    Ok(report::html(&case_file(case)?)?)
+}
+
+/// What the report says, whatever its form.
+fn case_file(case: &Case) -> Result<CaseFile, Stop> {
     let findings = case.findings()?.map(|(findings, _)| findings).unwrap_or_default();
     let info = case.info()?;
     let scope = scope_as_kept(case)?;
@@ -203,8 +212,9 @@ pub(super) fn page(case: &Case) -> Result<String, Stop> {
         facets: info.facets,
         bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
         runs: runs.collect(),
+        digests: Vec::new(),
     };
-    Ok(report::html(&facts, &info.seeds, &findings, &sights(case)?)?)
+    Ok(report::case_file(&facts, &info.seeds, &findings, &sights(case)?))
 }
 
 /// Writes the report to a file, for `demo`.
