@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn services_that_share_a_port_share_its_answer_and_the_unwanted_have_none() {
-        let services = [(Speech::Ssh, 22), (Speech::Http, 443), (Speech::Tls, 443), (Speech::Tls, 443), (Speech::Tls, 22)];
+        let services =
+            [(Speech::Ssh, 22), (Speech::Http, 443), (Speech::Tls, 443), (Speech::Tls, 443), (Speech::Tls, 22)];
         let kind = Kind::new(services, &[Speech::Ssh, Speech::Tls]);
         assert_eq!(kind.ports(), [(22, Speech::Ssh), (443, Speech::Tls)]);
         assert_eq!((kind.place(443), kind.place(80)), (Some(1), None));

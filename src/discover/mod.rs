@@ -21,7 +21,7 @@ pub enum Discovery {
     /// By the first connection itself.
     Connect,
     /// By SYNs.
-    Syn(Syn),
+    Syn(Box<Syn>),
 }
 
 impl Discovery {
@@ -39,7 +39,7 @@ impl Discovery {
     pub fn for_run(self, run: i64) -> Self {
         match self {
             Self::Connect => Self::Connect,
-            Self::Syn(syn) => Self::Syn(syn.for_run(run.unsigned_abs())),
+            Self::Syn(syn) => Self::Syn(Box::new(syn.for_run(run.unsigned_abs()))),
         }
     }
 }

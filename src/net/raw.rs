@@ -159,7 +159,13 @@ impl Sender {
     ///
     /// # Errors
     /// As [`Sender::flush`].
-    pub(super) fn push(&mut self, template: &Template, our_port: u16, to: SocketAddrV4, sequence: u32) -> io::Result<()> {
+    pub(super) fn push(
+        &mut self,
+        template: &Template,
+        our_port: u16,
+        to: SocketAddrV4,
+        sequence: u32,
+    ) -> io::Result<()> {
         if let Some(frame) = self.frames.get_mut(self.count) {
             template.write(frame, our_port, to, sequence);
             self.count += 1;

@@ -116,7 +116,7 @@ impl Shared {
 /// What is done, on its way to the writer.
 enum Finished {
     /// A host, with its room in the queue and its place, which are held until it is committed.
-    Host(HostDone, OwnedSemaphorePermit, Door),
+    Host(Box<(HostDone, OwnedSemaphorePermit, Door)>),
     /// Hosts that said nothing.
     Quiet(Vec<QuietHost>),
 }
@@ -173,7 +173,7 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
             Discovery::Connect => None,
             Discovery::Syn(syn) => {
                 let (shared, sender) = (Arc::clone(&shared), sender.clone());
-                Some(scope.spawn(move || stage::sift(&shared, sender, syn)))
+                Some(scope.spawn(move || stage::sift(&shared, sender, *syn)))
             }
         };
         drop(sender);

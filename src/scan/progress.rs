@@ -178,10 +178,13 @@ mod tests {
     #[test]
     fn a_host_that_nothing_was_asked_of_was_not_asked() {
         let progress = Progress::default();
-        progress.count(&[
-            host(0, [AskedState::NotAsked, AskedState::NotAsked]),
-            host(1, [AskedState::NotAsked, AskedState::Refused]),
-        ], &[quiet([]), quiet([Presence::Silent, Presence::Unasked, Presence::Silent])]);
+        progress.count(
+            &[
+                host(0, [AskedState::NotAsked, AskedState::NotAsked]),
+                host(1, [AskedState::NotAsked, AskedState::Refused]),
+            ],
+            &[quiet([]), quiet([Presence::Silent, Presence::Unasked, Presence::Silent])],
+        );
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         assert_eq!((read(&progress.hosts_asked), read(&progress.services)), (2, 3));
         assert_eq!(progress.outcomes(), BTreeMap::from([("refused".to_owned(), 1), ("timed_out".to_owned(), 2)]));

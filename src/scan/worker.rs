@@ -138,7 +138,7 @@ async fn hand_on(
     let Ok(room) = room else { return };
     shared.progress.queued.fetch_add(1, Ordering::Relaxed);
     let asn = shared.door.origin(host.address);
-    let finished = Finished::Host(writer::done(index, host.address, asn, asked), room, kept);
+    let finished = Finished::Host(Box::new((writer::done(index, host.address, asn, asked), room, kept)));
     // The writer is gone only when it failed; the run stops then and says so.
     let _ = sender.send(finished).await;
 }

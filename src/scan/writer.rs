@@ -56,7 +56,8 @@ pub(super) fn write(
         for finished in batch.drain(..) {
             match finished {
                 // Room and place are held until the commit.
-                Finished::Host(host, room, place) => {
+                Finished::Host(one) => {
+                    let (host, room, place) = *one;
                     hosts.push(host);
                     held.push((room, place));
                 }

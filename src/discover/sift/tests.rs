@@ -92,7 +92,7 @@ fn a_host_that_has_answered_everywhere_is_done_at_once_and_a_silent_one_after_it
     assert_eq!(bench.sift.due(), Some(COOL + Duration::from_secs(1)));
     bench.sift.cool(COOL + Duration::from_secs(1));
     let silent = [Presence::Silent, Presence::Unasked, Presence::Silent, Presence::Silent];
-    assert_eq!(bench.finished(), BTreeMap::from([(0, (false, silent.clone())), (2, (false, silent))]));
+    assert_eq!(bench.finished(), BTreeMap::from([(0, (false, silent)), (2, (false, silent))]));
     assert_eq!(bench.sent.len(), 6, "one SYN a port");
     bench.hear(0, 22, true);
     assert_eq!((bench.sift.figures().late, bench.finished().len()), (1, 0));
@@ -137,7 +137,7 @@ fn what_cannot_be_asked_by_syn_goes_to_the_workers_and_what_may_not_be_asked_to_
     let mut bench = Bench::new(0..2, 0);
     bench.turn(Duration::ZERO, |job| if job.index == 0 { Knock::NoWay } else { Knock::Refused });
     let unasked = [Presence::Unasked; 4];
-    assert_eq!(bench.finished(), BTreeMap::from([(0, (true, unasked.clone())), (1, (false, unasked))]));
+    assert_eq!(bench.finished(), BTreeMap::from([(0, (true, unasked)), (1, (false, unasked))]));
     bench.sift.take_in(7, Spot { address: "2001:db8::1".parse().unwrap(), kind: 0 });
     assert!(bench.sift.pop().unwrap().for_workers);
 }
