@@ -67,7 +67,7 @@ pub use reread::RereadCounts;
 pub use run::{Counters, Run, RunId, RunKind, RunSpec, RunState, State};
 pub use scope::CaseScope;
 pub use sealed::SealedObservation;
-pub use writer::{Committed, HostDone, RunWriter, ServiceDone};
+pub use writer::{Committed, HostDone, QuietHost, RunWriter, ServiceDone};
 
 use chain::ERASED;
 

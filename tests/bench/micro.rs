@@ -199,7 +199,7 @@ fn limiter(bench: &Bench) {
         n += 1;
         clock.advance(Duration::from_millis(1));
         let turn = limiter.take(host(n), Some(n % 50));
-        limiter.forget(host(n));
+        limiter.forget([host(n)].into_iter());
         turn
     });
     // What the pace of the whole run costs with 256 hosts waiting, their timers included.
@@ -234,7 +234,7 @@ async fn turn(limiter: &Limiter, host: IpAddr) {
     while let Err(NoTurn::NotYet(time)) = limiter.take(host, None) {
         limiter.line_up_again(time).await;
     }
-    limiter.forget(host);
+    limiter.forget([host].into_iter());
 }
 
 /// A host with all three services, most of whose values others have too; certificate and SSH key are its own.
