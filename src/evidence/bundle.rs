@@ -55,7 +55,10 @@ pub struct BundleCounts {
 pub fn write_bundle(case: &Case, hosts: Option<&[IpAddr]>, out: impl Write) -> Result<BundleCounts, EvidenceError> {
     let hosts: Option<BTreeSet<IpAddr>> = hosts.map(|hosts| hosts.iter().copied().collect());
     let records = case.chain()?;
-    let chain = chain::check(&records, false, &[], &mut Report::default());
+    let chain = chain::check(&records, chain::From::Case, &[], &mut Report::default());
+    if !chain.keys.is_empty() && !case.is_signed()? {
+        return Err(EvidenceError::Unsigned);
+    }
     let mut writer = Writer::new(out);
     writer.add(layout::README_FILE, layout::README.as_bytes())?;
     put_records(&mut writer, &records, hosts.as_ref())?;

@@ -68,8 +68,20 @@ fn is_in(stretches: &[(u64, u64)], number: u64) -> bool {
     after.checked_sub(1).and_then(|at| stretches.get(at)).is_some_and(|(_, last)| number <= *last)
 }
 
-/// Checks every record. `withheld`: true for a bundle of chosen hosts, where details may be left out.
-pub(super) fn check(records: &[ChainedRecord], withheld: bool, signers: &[String], report: &mut Report) -> Chain {
+/// Where a chain comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    /// A case, in which work may be under way.
+    Case,
+    /// A bundle, which ends with a signature where a key has signed at all: nobody can cut its end off unseen.
+    Bundle,
+    /// A bundle of chosen hosts, where details may be left out.
+    Part,
+}
+
+/// Checks every record.
+pub(super) fn check(records: &[ChainedRecord], from: From, signers: &[String], report: &mut Report) -> Chain {
+    let withheld = from == From::Part;
     let mut chain = Chain { erased: erased(records), ..Chain::default() };
     let mut walk = Walk { withheld, signers, key: None, before: None, out_of_step: false };
     for (place, record) in (1_u64..).zip(records) {
@@ -83,10 +95,10 @@ pub(super) fn check(records: &[ChainedRecord], withheld: bool, signers: &[String
     }
     if report.signed_upto < report.records {
         let first = report.signed_upto.saturating_add(1);
-        if !signers.is_empty() {
+        if !signers.is_empty() || (walk.key.is_some() && from != From::Case) {
             report.fault(
                 format!("records {first} to {}", report.records),
-                "a signature of the signer asked for",
+                if signers.is_empty() { "a signature at the end" } else { "a signature of the signer asked for" },
                 "none",
             );
         } else if report.signed_upto == 0 {

@@ -41,7 +41,8 @@ pub fn verify_bundle(path: &Path, signers: &[String], reread: Reread<'_>) -> Res
     let manifest = bundle.manifest(&mut report)?;
     let hosts = manifest.as_ref().and_then(|manifest| manifest.hosts.clone());
     let records = bundle.records(&mut report)?;
-    let chain = chain::check(&records, hosts.is_some(), signers, &mut report);
+    let from = if hosts.is_some() { chain::From::Part } else { chain::From::Bundle };
+    let chain = chain::check(&records, from, signers, &mut report);
     let mut met = Met::default();
     bundle.observations(&chain, hosts.as_deref(), reread, &mut met, &mut report)?;
     bundle.results(&chain, hosts.as_deref(), &mut met, &mut report)?;
