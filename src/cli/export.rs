@@ -55,7 +55,10 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
             let mut out = Output::open(to)?;
             out.write_all(&question)?;
             out.finish()?;
-            term.say(format!("record {record} with the digest {}: send the file to an authority you trust, as", hex(&digest)));
+            term.say(format!(
+                "record {record} with the digest {}: send the file to an authority you trust, as",
+                hex(&digest)
+            ));
             term.say("application/timestamp-query, and take its answer in with `hostkin import timestamp CASE FILE`");
         }
     }
@@ -124,7 +127,10 @@ fn bundle(case: &Case, args: &Export, to: Option<&Path>, term: &Term) -> Result<
         counts.captures
     ));
     if counts.waiting > 0 {
-        term.warn(format!("{} not sealed yet and left out; a scan is under way", counted(counts.waiting, "observation")));
+        term.warn(format!(
+            "{} not sealed yet and left out; a scan is under way",
+            counted(counts.waiting, "observation")
+        ));
     }
     match counts.signers.as_slice() {
         [] => term.warn("nothing in it is signed: it shows that nothing was changed, not by whom it was made"),

@@ -99,7 +99,10 @@ const MOST_ANSWER: u64 = 1 << 20;
 fn stamp(path: &Path, file: &Path, term: &Term) -> Result<(), Stop> {
     let mut case = Case::open(path)?;
     let mut answer = Vec::new();
-    open(file)?.take(MOST_ANSWER).read_to_end(&mut answer).with_context(|| format!("cannot read `{}`", file.display()))?;
+    open(file)?
+        .take(MOST_ANSWER)
+        .read_to_end(&mut answer)
+        .with_context(|| format!("cannot read `{}`", file.display()))?;
     let (record, stamp) = evidence::import_stamp(&mut case, &answer, SystemClock::new().now(), &actor())
         .with_context(|| format!("`{}` was not taken in", file.display()))?;
     term.say(format!(

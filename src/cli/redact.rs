@@ -108,7 +108,8 @@ pub(super) fn retention(args: &Retention, term: &Term) -> Result<Exit, Stop> {
     let mut case = Case::open(&args.case)?;
     let mut kept = case.retention()?;
     if changes {
-        let why = args.why.as_deref().ok_or_else(|| Stop::usage(anyhow!("say why with --why TEXT: it goes on record")))?;
+        let why =
+            args.why.as_deref().ok_or_else(|| Stop::usage(anyhow!("say why with --why TEXT: it goes on record")))?;
         kept.captures_days = args.captures.map_or(kept.captures_days, |days| days.0);
         kept.observations_days = args.observations.map_or(kept.observations_days, |days| days.0);
         case.set_retention(kept, why, &actor(), now)?;
@@ -144,7 +145,8 @@ fn show(case: &Case, kept: Kept, now: Timestamp) -> Result<(), Stop> {
     use std::io::Write as _;
     let mut out = super::term::Output::open(None)?;
     let older = |days| before(now, days).map(|moment| case.older_than(moment)).transpose();
-    let words = |days: Option<u32>| days.map_or("as long as the case".to_owned(), |days| counted(u64::from(days), "day"));
+    let words =
+        |days: Option<u32>| days.map_or("as long as the case".to_owned(), |days| counted(u64::from(days), "day"));
     let (captures, _) = older(kept.captures_days)?.unwrap_or_default();
     let (_, observations) = older(kept.observations_days)?.unwrap_or_default();
     writeln!(out, "bytes heard   {}; {captures} older, still there", words(kept.captures_days))?;

@@ -131,7 +131,8 @@ impl Archive {
                 Step::File(entry) => entries.push(entry),
                 Step::End => break None,
                 Step::Broken(expected, found) => {
-                    let after = entries.last().map_or_else(String::new, |entry: &Entry| format!(", after {}", entry.name));
+                    let after =
+                        entries.last().map_or_else(String::new, |entry: &Entry| format!(", after {}", entry.name));
                     let place = format!("the archive at byte {}{after}", walk.at);
                     break Some(Fault { place, expected: expected.to_owned(), found });
                 }
@@ -225,6 +226,10 @@ impl Walk {
             self.input.read_exact(&mut block)?;
             block == [0; BLOCK]
         };
-        if two { Ok(Step::End) } else { Ok(Step::Broken("the end of the archive", "more, less or other bytes".to_owned())) }
+        if two {
+            Ok(Step::End)
+        } else {
+            Ok(Step::Broken("the end of the archive", "more, less or other bytes".to_owned()))
+        }
     }
 }

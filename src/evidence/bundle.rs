@@ -6,23 +6,22 @@ use std::net::IpAddr;
 
 use serde_json::value::RawValue;
 
+use super::EvidenceError;
 use super::archive::{MOST_TEXT, Writer};
 use super::chain::{self, Chain, Stretch};
 use super::layout::{self, Manifest, ObservationLine, ResultLine, SignatureLine};
 use super::report::Report;
 use super::sign::{fingerprint, public_pem};
-use super::EvidenceError;
 use crate::seal::{Details, Digest, RecordLine, hex, leaf_hash, path};
 use crate::store::{Action, Case, ChainedRecord};
 
 /// Records of these kinds say nothing of a host; a bundle of chosen hosts shows their details too.
-const SHOWN: [Action; 14] = [
+const SHOWN: [Action; 12] = [
     Action::New,
     Action::Import,
     Action::ScanStarted,
     Action::ScanEnded,
     Action::Reread,
-    Action::Merge,
     Action::Sealed,
     Action::Head,
     Action::Key,
@@ -30,7 +29,6 @@ const SHOWN: [Action; 14] = [
     Action::Timestamp,
     Action::Retention,
     Action::Redact,
-    Action::BackOff,
 ];
 
 /// What went into a bundle.
@@ -76,7 +74,14 @@ pub fn write_bundle(case: &Case, hosts: Option<&[IpAddr]>, out: impl Write) -> R
     for (seq, answer) in &stamps {
         writer.add(&layout::stamp(u64::try_from(*seq).unwrap_or(0)), answer)?;
     }
-    let mut put = Put { case, hosts: hosts.as_ref(), captures: BTreeSet::new(), met: BTreeSet::new(), leaves: 0, observations: 0 };
+    let mut put = Put {
+        case,
+        hosts: hosts.as_ref(),
+        captures: BTreeSet::new(),
+        met: BTreeSet::new(),
+        leaves: 0,
+        observations: 0,
+    };
     for stretch in &chain.stretches {
         put.stretch(&mut writer, *stretch)?;
     }

@@ -146,30 +146,35 @@ impl Walk<'_> {
             self.out_of_step = true;
             report.fault(&name, format!("record {place} in its place"), format!("record {}", line.seq));
         }
-        self.link(place, &line, chain, report);
+        Self::link(place, &line, chain, report);
         chain.lines.push(text.clone());
-        self.columns(&name, record, &line, report);
+        Self::columns(&name, record, &line, report);
         let details = self.details(&name, place, record, &line, chain, report);
         if let Some(scope) = &line.scope_sha256 {
             chain.scopes.insert(scope.clone());
         }
         gather(place, &line, details.as_ref(), chain, report);
-        self.signature(&name, place, record, &line, details.as_ref(), chain, report);
+        self.introduced(&name, &line, details.as_ref(), report);
+        self.signature(&name, record, &line, chain, report);
         self.clocks(place, &line, report);
         self.before = Some(line);
     }
 
     /// The digest of the line before is the one named here.
-    fn link(&self, place: u64, line: &RecordLine, chain: &Chain, report: &mut Report) {
+    fn link(place: u64, line: &RecordLine, chain: &Chain, report: &mut Report) {
         let found = chain.lines.last().map_or_else(RecordLine::no_previous, |line| hex(&sha256(line.as_bytes())));
         if line.previous != found {
             let before = place.saturating_sub(1);
             let name = if before == 0 { "the start of the chain".to_owned() } else { format!("record {before}") };
-            report.fault(name, format!("digest {} (named by record {place})", line.previous), format!("digest {found}"));
+            report.fault(
+                name,
+                format!("digest {} (named by record {place})", line.previous),
+                format!("digest {found}"),
+            );
         }
     }
 
-    fn columns(&self, name: &str, record: &ChainedRecord, line: &RecordLine, report: &mut Report) {
+    fn columns(name: &str, record: &ChainedRecord, line: &RecordLine, report: &mut Report) {
         match &record.columns {
             None => report.fault(name, "the record itself", "only its line in the chain"),
             Some((at, actor, action)) => {
@@ -197,7 +202,11 @@ impl Walk<'_> {
         let Some(text) = &record.details else {
             if !self.withheld && !chain.erased.record(place) {
                 let place = format!("{name}, its details");
-                report.fault(place, format!("a text with digest {}", line.details_sha256), "none, and no record says why");
+                report.fault(
+                    place,
+                    format!("a text with digest {}", line.details_sha256),
+                    "none, and no record says why",
+                );
             }
             return None;
         };
@@ -214,27 +223,22 @@ impl Walk<'_> {
         Some((unhex(&details.salt)?, serde_json::from_str(details.body.get()).ok()?))
     }
 
-    fn signature(
-        &mut self,
-        name: &str,
-        place: u64,
-        record: &ChainedRecord,
-        line: &RecordLine,
-        details: Option<&(Salt, Value)>,
-        chain: &mut Chain,
-        report: &mut Report,
-    ) {
-        let named = || details.and_then(|(_, body)| unhex(body.get("public_key")?.as_str()?));
-        if line.action == Action::Key.as_str() {
-            let key = named();
-            if let (Some(old), Some(new)) = (self.key, key)
-                && old != new
-            {
-                let (old, new) = (fingerprint(&old), fingerprint(&new));
-                report.notes.push(format!("{name}: from here on {new} signs in place of {old}"));
-            }
-            self.key = key.or(self.key);
+    /// A record of a new key: it signs from here on.
+    fn introduced(&mut self, name: &str, line: &RecordLine, details: Option<&(Salt, Value)>, report: &mut Report) {
+        if line.action != Action::Key.as_str() {
+            return;
         }
+        let key: Option<[u8; 32]> = details.and_then(|(_, body)| unhex(body.get("public_key")?.as_str()?));
+        if let (Some(old), Some(new)) = (self.key, key)
+            && old != new
+        {
+            let (old, new) = (fingerprint(&old), fingerprint(&new));
+            report.notes.push(format!("{name}: from here on {new} signs in place of {old}"));
+        }
+        self.key = key.or(self.key);
+    }
+
+    fn signature(&self, name: &str, record: &ChainedRecord, line: &RecordLine, chain: &mut Chain, report: &mut Report) {
         let is_head = line.action == Action::Head.as_str();
         let Some(signature) = record.signature else {
             if is_head {
@@ -250,7 +254,8 @@ impl Walk<'_> {
         let name = format!("{name} (head), its signature");
         let in_force = self.key.map(|key| fingerprint(&key));
         if in_force.as_ref() != Some(&print) {
-            let expected = in_force.map_or_else(|| "a key that a record introduces".to_owned(), |key| format!("key {key}"));
+            let expected =
+                in_force.map_or_else(|| "a key that a record introduces".to_owned(), |key| format!("key {key}"));
             report.fault(name, expected, format!("key {print}"));
             return;
         }
@@ -264,7 +269,7 @@ impl Walk<'_> {
         }
         chain.keys.insert(signature.public_key);
         report.heads = report.heads.saturating_add(1);
-        report.signed_upto = place;
+        report.signed_upto = line.seq;
         if !report.signers.contains(&print) {
             report.signers.push(print);
         }

@@ -9,6 +9,7 @@ mod archive;
 mod bundle;
 mod case;
 mod chain;
+mod contents;
 mod layout;
 mod observed;
 mod report;
@@ -48,7 +49,9 @@ pub enum EvidenceError {
     #[error("cannot write the bundle")]
     Write(#[from] std::io::Error),
     /// A key file that is none.
-    #[error("`{path}` holds no Ed25519 key as PEM; make one with `openssl genpkey -algorithm ed25519`, or leave the choice to `hostkin new`")]
+    #[error(
+        "`{path}` holds no Ed25519 key as PEM; make one with `openssl genpkey -algorithm ed25519`, or leave the choice to `hostkin new`"
+    )]
     Key {
         /// The file.
         path: PathBuf,
@@ -69,7 +72,9 @@ pub enum EvidenceError {
         text: String,
     },
     /// The case's last records are not signed, although it has a key.
-    #[error("the last records of this case are not signed, and a bundle must end with a signature; run `hostkin sign CASE` where its key is, or name the key in HOSTKIN_KEY")]
+    #[error(
+        "the last records of this case are not signed, and a bundle must end with a signature; run `hostkin sign CASE` where its key is, or name the key in HOSTKIN_KEY"
+    )]
     Unsigned,
     /// A host that the case does not know.
     #[error("the case knows no host {ip}; `hostkin export CASE observations` lists them")]

@@ -162,8 +162,7 @@ fn read(path: &Path) -> Result<String, EvidenceError> {
 /// PEM of at most one line of base64 a row (RFC 7468).
 fn pem(label: &str, der: &[u8]) -> String {
     let text = BASE64_STANDARD.encode(der);
-    let rows: Vec<&str> =
-        text.as_bytes().chunks(64).map(|row| std::str::from_utf8(row).unwrap_or_default()).collect();
+    let rows: Vec<&str> = text.as_bytes().chunks(64).map(|row| std::str::from_utf8(row).unwrap_or_default()).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", rows.join("\n"))
 }
 

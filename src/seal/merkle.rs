@@ -79,16 +79,8 @@ mod tests {
     use super::*;
 
     /// The inputs of the reference implementation of Certificate Transparency.
-    const INPUTS: [&str; 8] = [
-        "",
-        "00",
-        "10",
-        "2021",
-        "3031",
-        "40414243",
-        "5051525354555657",
-        "606162636465666768696a6b6c6d6e6f",
-    ];
+    const INPUTS: [&str; 8] =
+        ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
 
     fn leaves() -> Vec<Digest> {
         let bytes = |text: &str| -> Vec<u8> {
@@ -124,7 +116,8 @@ mod tests {
             let top = root(leaves);
             for place in 0..count {
                 let path = path(leaves, place);
-                let by = |at: usize, of: usize, path: &[Digest]| root_by_path(&leaves[place], at as u64, of as u64, path);
+                let by =
+                    |at: usize, of: usize, path: &[Digest]| root_by_path(&leaves[place], at as u64, of as u64, path);
                 assert_eq!(by(place, count, &path), Some(top));
                 for other in (0..count).filter(|other| *other != place) {
                     assert_ne!(by(other, count, &path), Some(top), "{place} at {other} of {count}");

@@ -122,13 +122,13 @@ impl Case {
         let transaction = self.write()?;
         leaf::seal_waiting(&transaction, at, actor, 1)?;
         let (records, line) = last(&transaction)?.ok_or_else(|| StoreError::damaged("a case without records"))?;
-        let leaves: i64 =
-            transaction.query_row("SELECT coalesce(max(number), 0) FROM leaves", [], |row| row.get(0))?;
+        let leaves: i64 = transaction.query_row("SELECT coalesce(max(number), 0) FROM leaves", [], |row| row.get(0))?;
         let body = json!({
             "records": records, "last_sha256": seal::hex(&seal::sha256(line.as_bytes())), "leaves": leaves,
             "public_key": seal::hex(public_key),
         });
-        let seq = append(&transaction, &Entry { at, actor, action: Action::Head, subject: "", body: &body }, |_| Ok(None))?;
+        let seq =
+            append(&transaction, &Entry { at, actor, action: Action::Head, subject: "", body: &body }, |_| Ok(None))?;
         let (_, line) = last(&transaction)?.ok_or_else(|| StoreError::damaged("a case without records"))?;
         transaction
             .execute("INSERT INTO signatures VALUES (?1, ?2, ?3)", params![seq, &public_key[..], &sign(&line)[..]])?;
@@ -140,7 +140,14 @@ impl Case {
     ///
     /// # Errors
     /// When the case cannot be written.
-    pub fn keep_stamp(&mut self, at: Timestamp, actor: &str, subject: &str, body: &Value, response: &[u8]) -> Result<()> {
+    pub fn keep_stamp(
+        &mut self,
+        at: Timestamp,
+        actor: &str,
+        subject: &str,
+        body: &Value,
+        response: &[u8],
+    ) -> Result<()> {
         let transaction = self.write()?;
         let entry = Entry { at, actor, action: Action::Timestamp, subject, body };
         let seq = append(&transaction, &entry, |_| Ok(None))?;
@@ -217,7 +224,14 @@ fn put(
         scope_sha256,
         raw_sha256: own("raw_sha256").or_else(|| own("sha256")),
         derived_sha256: derived(&salt)?.map(|digest| seal::hex(&digest)),
-        ..line(seq, entry.at, entry.actor, entry.action.as_str(), &details(&salt, entry.subject, &body)?, before.as_ref())
+        ..line(
+            seq,
+            entry.at,
+            entry.actor,
+            entry.action.as_str(),
+            &details(&salt, entry.subject, &body)?,
+            before.as_ref(),
+        )
     };
     keep(connection, seq, &line, &salt)?;
     Ok(seq)

@@ -95,7 +95,8 @@ impl Case {
 
 /// The rows of the last linkage as they are sealed, rankings first; each with its own salt, made from that of the record.
 pub(super) fn rows(connection: &Connection, salt: &Salt) -> Result<Vec<ResultRow>> {
-    let read = "SELECT c.id, c.seeded, c.purity, l.provider, l.seed, l.ip, l.score, l.log10_lr, l.log10_lr_without_strongest,
+    let read =
+        "SELECT c.id, c.seeded, c.purity, l.provider, l.seed, l.ip, l.score, l.log10_lr, l.log10_lr_without_strongest,
                        l.rank, l.level, l.reasons, l.against, l.evidence
                 FROM links l LEFT JOIN clusters c ON c.place = l.cluster ORDER BY l.id";
     let mut statement = connection.prepare_cached(read)?;

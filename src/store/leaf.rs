@@ -15,7 +15,8 @@ pub(super) const WAITING: i64 = 1024;
 const MOST: u32 = 4096;
 
 /// The columns that [`leaf_of`] reads.
-pub(super) const COLUMNS: &str = "o.id, o.run, h.address, o.port, o.protocol, o.over_tls, o.name, o.started_at_ms, o.connections,
+pub(super) const COLUMNS: &str =
+    "o.id, o.run, h.address, o.port, o.protocol, o.over_tls, o.name, o.started_at_ms, o.connections,
      o.bytes_sent, o.bytes_heard, o.timed_out, c.sha256, o.outcome, o.detail";
 
 /// Puts leaves in within one transaction.
@@ -126,9 +127,8 @@ fn put_from(connection: &Connection, sql: &str, number: Option<i64>) -> Result<u
 
 /// Seals the leaves that wait, when there are at least so many.
 pub(super) fn seal_waiting(connection: &Connection, at: Timestamp, actor: &str, at_least: i64) -> Result<()> {
-    let last: i64 = connection
-        .prepare_cached("SELECT coalesce(max(number), 0) FROM leaves")?
-        .query_row([], |row| row.get(0))?;
+    let last: i64 =
+        connection.prepare_cached("SELECT coalesce(max(number), 0) FROM leaves")?.query_row([], |row| row.get(0))?;
     let mut sealed = sealed_upto(connection)?;
     if last.saturating_sub(sealed) < at_least {
         return Ok(());
@@ -142,8 +142,11 @@ pub(super) fn seal_waiting(connection: &Connection, at: Timestamp, actor: &str, 
         if hashes.is_empty() {
             return Err(StoreError::damaged("leaves are missing; `hostkin verify` tells which"));
         }
-        let body = json!({ "first": sealed.saturating_add(1), "last": upto, "raw_sha256": seal::hex(&seal::root(&hashes)) });
-        chain::append(connection, &Entry { at, actor, action: Action::Sealed, subject: "", body: &body }, |_| Ok(None))?;
+        let body =
+            json!({ "first": sealed.saturating_add(1), "last": upto, "raw_sha256": seal::hex(&seal::root(&hashes)) });
+        chain::append(connection, &Entry { at, actor, action: Action::Sealed, subject: "", body: &body }, |_| {
+            Ok(None)
+        })?;
         sealed = upto;
     }
     Ok(())

@@ -65,7 +65,13 @@ impl Case {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Erased leaves keep their seal: what waits is sealed first.
         leaf::seal_waiting(&transaction, at, actor, 1)?;
-        let mut eraser = Eraser { transaction: &transaction, erased: Erased::default(), leaves: BTreeSet::new(), captures: BTreeSet::new(), records: BTreeSet::new() };
+        let mut eraser = Eraser {
+            transaction: &transaction,
+            erased: Erased::default(),
+            leaves: BTreeSet::new(),
+            captures: BTreeSet::new(),
+            records: BTreeSet::new(),
+        };
         match what {
             Erase::Host(address) => eraser.host(*address)?,
             Erase::Facet(kind, value) => {
@@ -172,7 +178,15 @@ impl Eraser<'_> {
         let action: Option<String> =
             self.transaction.query_row(read, params![seq, ERASED], |row| row.get(0)).optional()?;
         // What the chain itself rests on stays.
-        let bound = [Action::Sealed, Action::Head, Action::Key, Action::Redact, Action::Chained, Action::New, Action::Timestamp];
+        let bound = [
+            Action::Sealed,
+            Action::Head,
+            Action::Key,
+            Action::Redact,
+            Action::Chained,
+            Action::New,
+            Action::Timestamp,
+        ];
         let Some(action) = action.filter(|action| !bound.iter().any(|one| one.as_str() == action)) else {
             return Err(StoreError::NothingToErase);
         };
@@ -210,18 +224,21 @@ impl Eraser<'_> {
             self.erased.observations += 1;
         }
         for capture in captures {
-            let unused = "DELETE FROM captures WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM observations WHERE capture = ?1)";
+            let unused =
+                "DELETE FROM captures WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM observations WHERE capture = ?1)";
             transaction.prepare_cached(unused)?.execute([capture])?;
         }
         for value in values {
-            let unused = "DELETE FROM facet_values WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM facets WHERE value = ?1)";
+            let unused =
+                "DELETE FROM facet_values WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM facets WHERE value = ?1)";
             transaction.prepare_cached(unused)?.execute([value])?;
         }
         for host in hosts {
             let unused = "DELETE FROM hosts WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM observations WHERE host = ?1)";
             self.erased.hosts += u64::from(transaction.prepare_cached(unused)?.execute([host])? > 0);
         }
-        let results = "DELETE FROM links; DELETE FROM clusters; DELETE FROM findings; DROP INDEX observations_by_capture;";
+        let results =
+            "DELETE FROM links; DELETE FROM clusters; DELETE FROM findings; DROP INDEX observations_by_capture;";
         let any: bool = transaction.query_row("SELECT EXISTS (SELECT 1 FROM findings)", [], |row| row.get(0))?;
         transaction.execute_batch(results)?;
         self.erased.results |= any;

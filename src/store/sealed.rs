@@ -72,7 +72,8 @@ impl Case {
                     FROM observations o LEFT JOIN hosts h ON h.id = o.host
                     WHERE NOT EXISTS (SELECT 1 FROM leaves l WHERE l.observation = o.id) ORDER BY o.id";
         let mut statement = self.connection.prepare_cached(read)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?.unwrap_or_default())))?;
+        let rows =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?.unwrap_or_default())))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 

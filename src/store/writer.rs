@@ -13,7 +13,8 @@ use super::asked::OpenChunks;
 use super::row::{Memory, Rows, Sighting};
 use super::run::progress;
 use super::{
-    Access, Action, AskedState, Counters, Position, Result, RunId, StoreError, chain, connect, int, leaf, record, schema,
+    Access, Action, AskedState, Counters, Position, Result, RunId, StoreError, chain, connect, int, leaf, record,
+    schema,
 };
 use crate::clock::Timestamp;
 use crate::observation::{Observation, Seen};

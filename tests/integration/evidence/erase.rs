@@ -29,7 +29,8 @@ fn an_erased_host_is_gone_and_the_rest_verifies() {
     assert_eq!(report.signed_upto, report.records);
     // The network that the plan and the record of it name ends in the same digits; nothing else may be left.
     let case = std::fs::read(&path).unwrap();
-    let left = case.windows(9).enumerate().filter(|(at, window)| *window == b"192.0.2.0" && case[at + 9] != b'/').count();
+    let left =
+        case.windows(9).enumerate().filter(|(at, window)| *window == b"192.0.2.0" && case[at + 9] != b'/').count();
     assert_eq!(left, 0);
     let mut case = Case::open(&path).unwrap();
     assert!(case.seeds().unwrap().is_empty(), "the seed was that host");

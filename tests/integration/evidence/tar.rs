@@ -52,12 +52,14 @@ impl Files {
             .0
             .iter()
             .filter(|(name, _)| name.starts_with("observations/"))
-            .map(|(_, bytes)| bytes.iter().filter(|byte| **byte == b'\n').count())
+            .map(|(_, bytes)| bytes.split(|byte| *byte == b'\n').count() - 1)
             .sum();
         let captures = self.0.iter().filter(|(name, _)| name.starts_with("captures/")).count();
-        let results = self.0.iter().find(|(name, _)| name == "results.jsonl").map_or(0, |(_, bytes)| {
-            bytes.iter().filter(|byte| **byte == b'\n').count()
-        });
+        let results = self
+            .0
+            .iter()
+            .find(|(name, _)| name == "results.jsonl")
+            .map_or(0, |(_, bytes)| bytes.split(|byte| *byte == b'\n').count() - 1);
         self.manifest(|manifest| {
             manifest["records"] = lines.len().into();
             manifest["last_record_sha256"] = hex(&Sha256::digest(lines.last().unwrap())).into();
@@ -106,5 +108,5 @@ pub(super) fn header(path: &str, size: usize) -> [u8; 512] {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hostkin::seal::hex(bytes)
 }
