@@ -15,6 +15,7 @@
 mod backoff;
 mod demo;
 mod dependencies;
+mod evidence;
 mod exits;
 mod gate;
 mod golden_http;
