@@ -69,6 +69,9 @@ pub enum Verb {
     Ask(super::ask::Ask),
     /// Whether scores mean what they say, on labelled worlds or cases: the reliability table.
     Calibrate(super::calibrate::Calibrate),
+    /// Public files about addresses and networks: BGP tables, registry data, deny lists, cloud ranges.
+    #[command(subcommand)]
+    Data(super::data::Data),
     /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.
@@ -78,7 +81,6 @@ pub enum Verb {
     /// Ask single services without a case; observations go to standard output.
     Probe(Probe),
     /// Take in what others observed.
-    #[command(subcommand)]
     Import(Import),
     /// Derive all facets again from what was heard. Asks nobody.
     Reread(CaseOnly),
@@ -92,6 +94,14 @@ pub enum Verb {
     Diff(Diff),
     /// Write results: clusters, ranking, observations, facets, the report, the scope.
     Export(Export),
+    /// Check a case or a bundle: chain, signatures, digests; read every fingerprint again.
+    Verify(super::verify::Verify),
+    /// Sign the record of a case, with its own key or another.
+    Sign(super::sign::Sign),
+    /// Erase what one host said, or what shows one value; a recorded redaction.
+    Redact(super::redact::Redact),
+    /// What is kept how long, and erasing what is older.
+    Retention(super::redact::Retention),
     /// Write the manual page or shell completions.
     #[command(subcommand)]
     Generate(Generate),
@@ -171,6 +181,9 @@ pub struct New {
     /// The written authorisation (TOML); see `scopes/` for examples.
     #[arg(long, value_name = "FILE")]
     pub scope: PathBuf,
+    /// Sign with this private key (Ed25519, PKCS #8 in PEM) instead of a new one, which would be put at CASE.key.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
 
 /// `info`
@@ -252,8 +265,9 @@ pub struct Scan {
     /// once a seed has observations on record.
     #[arg(long)]
     pub hunt: bool,
-    /// What speaks for a host in a hunt: the first telling service that it offers (`auto` chooses the order, a protocol
-    /// goes first), or `any`, which costs more: ruled out only when all of them differ.
+    /// What speaks for a host in a hunt. `auto`: it is ruled out only when its TLS and its SSH both differ from every
+    /// seed's. A protocol: that one alone, where the host offers it, which costs less and misses hosts that share only
+    /// another. `any`: it is ruled out only when HTTP differs too.
     #[arg(long, value_enum, default_value_t = HuntBy::Auto, conflicts_with = "full")]
     pub hunt_by: HuntBy,
     /// Leave out the rest of a /24 once its answering hosts show that fewer than SHARE of them are like a seed, where
@@ -333,9 +347,9 @@ pub struct Merge {
 /// What speaks for a host in a hunt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HuntBy {
-    /// The first telling service that it offers, in the order that costs least.
+    /// TLS and SSH, each that it offers; HTTP where it offers neither.
     Auto,
-    /// The same, TLS first.
+    /// The first telling service that it offers, TLS first.
     Jarm,
     /// The same, SSH first.
     Ssh,
@@ -389,9 +403,9 @@ pub struct Probe {
     pub source: Option<IpAddr>,
 }
 
-/// What a flat host may say, for the help of `import hosts`.
+/// What a flat host may say, for the help of `import`.
 const HOSTS_HELP: &str = "\
-Keys (all but `ip` may be missing):
+Keys of a flat host (all but `ip` may be missing):
   ip asn prefix ports[] timeouts[] all_ports ssh_banner hassh ssh_key ssh_port server
   hdr_order jarm cert spki subject issuer serial validity_days san[] title body simhash
   favicon rdp_host rdp_build
@@ -404,17 +418,26 @@ unknown, not absent. Lists may be arrays or one text with commas. Unknown keys a
 left out. Nothing is sent, so that addresses need not be in the scope.";
 
 /// `import`
-#[derive(Debug, Subcommand)]
-pub enum Import {
+#[derive(Debug, ClapArgs)]
+#[command(after_help = HOSTS_HELP)]
+pub struct Import {
+    /// The case file.
+    pub case: PathBuf,
+    /// Whose form the files have.
+    #[arg(value_enum)]
+    pub format: ImportFormat,
+    /// The files; `-` is standard input.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// What can be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
     /// Flat hosts: JSON lines, one object for each host.
-    #[command(after_help = HOSTS_HELP)]
-    Hosts {
-        /// The case file.
-        case: PathBuf,
-        /// The files; `-` is standard input.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    Hosts,
+    /// Answers of a time-stamp authority (RFC 3161) to what `hostkin export CASE timestamp-request` wrote.
+    Timestamp,
 }
 
 /// `why`
@@ -505,6 +528,12 @@ pub struct Export {
     /// Write to this file instead of standard output; it must not exist yet.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// `bundle`: only what concerns this host; may be given more than once.
+    #[arg(long, value_name = "IP")]
+    pub host: Vec<IpAddr>,
 }
 
 /// What can be exported.
@@ -520,8 +549,14 @@ pub enum What {
     Facets,
     /// One HTML page that prints.
     Report,
+    /// The report as Typst source with its data, for a typeset PDF.
+    Typst,
     /// The scope's exact text, as the case was opened with it.
     Scope,
+    /// One archive with everything that a stranger needs to check the case: `hostkin verify FILE`.
+    Bundle,
+    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import timestamp` takes the answer.
+    TimestampRequest,
 }
 
 /// How rows are written.

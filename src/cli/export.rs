@@ -1,9 +1,9 @@
 //! `export`: results as rows, and the report.
 
-use std::io::Write as _;
-use std::path::Path;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use serde_json::json;
 
 use super::VERSION;
@@ -11,16 +11,26 @@ use super::args::{Export, Form, Format, What};
 use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
 use super::find::write;
-use super::term::Output;
+use super::term::{Output, Term, counted};
+use crate::evidence;
 use crate::facet::{FacetKind, show_bytes};
 use crate::finding::Findings;
-use crate::report::{self, CaseFacts, HostSight, Rows, RunFacts, Sights};
+use crate::report::{self, CaseFacts, CaseFile, HostSight, Rows, RunFacts, Sights};
+use crate::seal::hex;
 use crate::store::{Case, ObservationFilter, RunKind, StoreError, StoredObservation};
 
-pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
-    let case = Case::open_read_only(&args.case)?;
-    let to = args.output.as_deref();
+pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
     let form = form(args)?;
+    if !args.host.is_empty() && args.what != What::Bundle {
+        return Err(Stop::usage(anyhow!("--host goes with `bundle` only")));
+    }
+    if matches!(args.what, What::Bundle | What::TimestampRequest) {
+        // What waits is sealed and signed first, where the case may be written.
+        super::sign::after(&args.case, term);
+    }
+    let case = Case::open_read_only(&args.case)?;
+    let target = Target::new(args.output.as_deref(), args.force);
+    let to = target.write_to();
     match args.what {
         What::Clusters => {
             let (findings, sights) = (findings(&case)?, sights(&case)?);
@@ -34,11 +44,100 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
         }
         What::Ranking => write(&report::ranking(&findings(&case)?), form, to)?,
         What::Facets => write(&facets(&case)?, form, to)?,
-        What::Observations => observations(&case, args, form)?,
+        What::Observations => observations(&case, to, form)?,
         What::Report => write_text(&page(&case)?, to)?,
+        What::Typst => write_text(&report::typst(&case_file(&case)?)?, to)?,
         What::Scope => write_text(&case.scope()?.text, to)?,
+        What::Bundle => bundle(&case, args, to, term)?,
+        What::TimestampRequest => {
+            let (record, digest, question) = evidence::request(&case)?;
+            refuse_terminal(to, "a question for a time-stamp authority")?;
+            let mut out = Output::open(to)?;
+            out.write_all(&question)?;
+            out.finish()?;
+            term.say(format!(
+                "record {record} with the digest {}: send the file to an authority you trust, as",
+                hex(&digest)
+            ));
+            term.say("application/timestamp-query, and take its answer in with `hostkin import timestamp CASE FILE`");
+        }
     }
+    target.place()?;
     Ok(Exit::Done)
+}
+
+/// Where an export goes: with `--force`, beside the file that it then replaces in one step.
+struct Target<'a> {
+    path: Option<&'a Path>,
+    beside: Option<PathBuf>,
+}
+
+impl<'a> Target<'a> {
+    fn new(path: Option<&'a Path>, force: bool) -> Self {
+        let beside = path.filter(|path| force && path.exists()).map(|path| {
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push(format!(".{}.new", std::process::id()));
+            path.with_file_name(name)
+        });
+        Self { path, beside }
+    }
+
+    fn write_to(&self) -> Option<&Path> {
+        self.beside.as_deref().or(self.path)
+    }
+
+    fn place(&self) -> anyhow::Result<()> {
+        if let (Some(from), Some(to)) = (&self.beside, self.path) {
+            std::fs::rename(from, to).with_context(|| format!("cannot replace `{}`", to.display()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Target<'_> {
+    fn drop(&mut self) {
+        // Gone by its new name, unless something failed.
+        if let Some(beside) = &self.beside {
+            let _ = std::fs::remove_file(beside);
+        }
+    }
+}
+
+/// Bytes that no terminal can show.
+fn refuse_terminal(to: Option<&Path>, what: &str) -> Result<(), Stop> {
+    if to.is_none() && std::io::stdout().is_terminal() {
+        return Err(Stop::usage(anyhow!("{what} is no text for a terminal; give a file with -o FILE")));
+    }
+    Ok(())
+}
+
+/// Writes a bundle, whole or of chosen hosts.
+fn bundle(case: &Case, args: &Export, to: Option<&Path>, term: &Term) -> Result<(), Stop> {
+    refuse_terminal(to, "a bundle")?;
+    let mut out = Output::open(to)?;
+    let hosts = (!args.host.is_empty()).then_some(args.host.as_slice());
+    let counts = evidence::write_bundle(case, hosts, &mut out)?;
+    out.finish()?;
+    let file = args.output.as_deref().map_or("FILE".to_owned(), |path| path.display().to_string());
+    term.say(format!(
+        "{}: {}, {} with the bytes of {}",
+        file,
+        counted(counts.records, "record"),
+        counted(counts.observations, "observation"),
+        counts.captures
+    ));
+    if counts.waiting > 0 {
+        term.warn(format!(
+            "{} not sealed yet and left out; a scan is under way",
+            counted(counts.waiting, "observation")
+        ));
+    }
+    match counts.signers.as_slice() {
+        [] => term.warn("nothing in it is signed: it shows that nothing was changed, not by whom it was made"),
+        signers => term.say(format!("signer  {}  (give this on another way than the file)", signers.join(", "))),
+    }
+    term.say(format!("anybody checks it with: hostkin verify {file}"));
+    Ok(())
 }
 
 /// The form asked for, or that the file's name asks for. Text has none.
@@ -48,8 +147,14 @@ fn form(args: &Export) -> Result<Form, Stop> {
         What::Report if asked => {
             Err(Stop::usage(anyhow!("the report is one HTML page; it takes neither --format nor --json")))
         }
+        What::Typst if asked => {
+            Err(Stop::usage(anyhow!("the Typst source is one text; it takes neither --format nor --json")))
+        }
         What::Scope if asked => {
             Err(Stop::usage(anyhow!("the scope is written as it was read; it takes neither --format nor --json")))
+        }
+        What::Bundle | What::TimestampRequest if asked => {
+            Err(Stop::usage(anyhow!("this is one file of its own form; it takes neither --format nor --json")))
         }
         _ if asked => Ok(args.form),
         _ => {
@@ -113,11 +218,11 @@ fn facets(case: &Case) -> Result<Rows, Stop> {
 }
 
 /// One row per observation; as JSON lines the whole object, else its plain columns.
-fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
+fn observations(case: &Case, to: Option<&Path>, form: Form) -> Result<(), Stop> {
     // With captures, so that the count of connections is that of the row.
     let filter = ObservationFilter::default();
     if form.format() == Format::Jsonl {
-        let mut out = Output::open(args.output.as_deref())?;
+        let mut out = Output::open(to)?;
         case.observations::<Stop>(&filter, |one| Ok(report::write_json_line(&mut out, &object(&one))?))?;
         out.finish()?;
         return Ok(());
@@ -141,7 +246,7 @@ fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
         ]);
         Ok(())
     })?;
-    write(&rows, form, args.output.as_deref())
+    write(&rows, form, to)
 }
 
 /// A stored observation as the object of DESIGN 4.3.
@@ -169,8 +274,13 @@ fn object(one: &StoredObservation) -> serde_json::Value {
     object
 }
 
-/// The report.
+/// The report as a page.
 pub(super) fn page(case: &Case) -> Result<String, Stop> {
+    Ok(report::html(&case_file(case)?)?)
+}
+
+/// What the report says, whatever its form.
+fn case_file(case: &Case) -> Result<CaseFile, Stop> {
     let findings = case.findings()?.map(|(findings, _)| findings).unwrap_or_default();
     let info = case.info()?;
     let scope = scope_as_kept(case)?;
@@ -203,8 +313,9 @@ pub(super) fn page(case: &Case) -> Result<String, Stop> {
         facets: info.facets,
         bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
         runs: runs.collect(),
+        digests: Vec::new(),
     };
-    Ok(report::html(&facts, &info.seeds, &findings, &sights(case)?)?)
+    Ok(report::case_file(&facts, &info.seeds, &findings, &sights(case)?))
 }
 
 /// Writes the report to a file, for `demo`.

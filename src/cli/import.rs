@@ -1,4 +1,4 @@
-//! `import hosts`: what others observed.
+//! `import`: what others observed.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
@@ -7,12 +7,13 @@ use std::path::Path;
 use anyhow::Context;
 use sha2::{Digest as _, Sha256};
 
-use super::args::Import;
+use super::args::{Import, ImportFormat};
 use super::exit::{Exit, Stop};
 use super::link::keep_columns;
 use super::term::{Term, counted};
 use super::{VERSION, actor};
 use crate::clock::{Clock, SystemClock};
+use crate::evidence;
 use crate::facet::flat::{FlatError, FlatHosts, KEYS};
 use crate::link::Builder;
 use crate::store::{Case, ImportSpec, StoreError};
@@ -21,7 +22,17 @@ use crate::store::{Case, ImportSpec, StoreError};
 const MOST_REMARKS: usize = 10;
 
 pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
-    let Import::Hosts { case: path, files } = import;
+    match import.format {
+        ImportFormat::Hosts => hosts(import, term),
+        ImportFormat::Timestamp => {
+            import.files.iter().try_for_each(|file| stamp(&import.case, file, term))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn hosts(import: &Import, term: &Term) -> Result<Exit, Stop> {
+    let Import { case: path, files, .. } = import;
     let mut case = Case::open(path)?;
     let clock = SystemClock::new();
     let (mut lost, mut empty) = (false, false);
@@ -86,7 +97,7 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
                 counted(counts.facets, "facet")
             )),
             None => term.warn(format!(
-                "{source} gave no host, so that nothing was taken in; `hostkin import hosts --help` shows the form"
+                "{source} gave no host, so that nothing was taken in; `hostkin import --help` shows the form"
             )),
         }
     }
@@ -95,6 +106,26 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
         keep_columns(&mut case, &columns.finish())?;
     }
     Ok(if lost || empty { Exit::Part } else { Exit::Done })
+}
+
+/// Longest answer of a time-stamp authority read.
+const MOST_ANSWER: u64 = 1 << 20;
+
+/// Takes in the answer of a time-stamp authority.
+fn stamp(path: &Path, file: &Path, term: &Term) -> Result<(), Stop> {
+    let mut case = Case::open(path)?;
+    let mut answer = Vec::new();
+    open(file)?
+        .take(MOST_ANSWER)
+        .read_to_end(&mut answer)
+        .with_context(|| format!("cannot read `{}`", file.display()))?;
+    let (record, stamp) = evidence::import_stamp(&mut case, &answer, SystemClock::new().now(), &actor())
+        .with_context(|| format!("`{}` was not taken in", file.display()))?;
+    term.say(format!(
+        "record {record} existed at {}, says the authority (number {}); `openssl ts -verify` checks its signature",
+        stamp.at, stamp.serial
+    ));
+    Ok(())
 }
 
 /// SHA-256 of a file; standard input passes only once and stays without.

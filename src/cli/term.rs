@@ -147,7 +147,13 @@ impl Output {
             To::File { mut writer, part, path } => {
                 let written = writer.flush().and_then(|()| writer.get_ref().sync_all());
                 // A link does not overwrite, where a rename would.
-                let placed = written.and_then(|()| std::fs::hard_link(&part.0, &path));
+                let placed = written.and_then(|()| match std::fs::hard_link(&part.0, &path) {
+                    // Some file systems know no links.
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists && path.symlink_metadata().is_err() => {
+                        std::fs::rename(&part.0, &path)
+                    }
+                    other => other,
+                });
                 placed.with_context(|| format!("cannot write `{}`; nothing was left behind", path.display()))
             }
         }
@@ -158,14 +164,19 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.to {
             To::Stdout(writer) => writer.write(bytes),
-            To::File { writer, .. } => writer.write(bytes),
+            To::File { writer, path, .. } => writer.write(bytes).map_err(|error| told(&error, path)),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.to {
             To::Stdout(writer) => writer.flush(),
-            To::File { writer, .. } => writer.flush(),
+            To::File { writer, path, .. } => writer.flush().map_err(|error| told(&error, path)),
         }
     }
+}
+
+/// A failed write in words: a full disk is named with the file that it was for.
+fn told(error: &io::Error, path: &Path) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write `{}`; nothing was left behind: {error}", path.display()))
 }

@@ -182,7 +182,7 @@ fn hinges(scored: &Scored) -> Vec<Hinge> {
     counting.sort_by(|a, b| b.1.total_cmp(&a.1));
     let hinge = |(group, counted): (Group, f64)| {
         let left = weights::probability(scored.log_odds - counted);
-        let words = format!("without the {}: {} in the set", explain::group_words(group), show_percent(left));
+        let words = format!("without the {}: {} in the set", group.words(), show_percent(left));
         Hinge { group: group.as_str().to_owned(), score_in_set: rounded(left, 9), words }
     };
     counting.into_iter().map(hinge).collect()

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::host::{ALL_PORTS, show_ports};
 use super::row::{Memory, NewRow, Rows, Sighting};
-use super::{Action, Case, Result, RunId, StoreError, count, int, record, scope};
+use super::{Action, Case, Result, RunId, StoreError, count, int, leaf, record, scope};
 use crate::clock::Timestamp;
 use crate::facet::{FacetKind, Group, HostFacts};
 use crate::observation::Outcome;
@@ -185,7 +185,9 @@ impl<'a> Import<'a> {
             "UPDATE runs SET hosts = ?2, summary = ?3 WHERE id = ?1",
             params![run, int(hosts), body.to_string()],
         )?;
+        leaf::put_missing(connection, Some(run))?;
         record::append(connection, spec.at, &spec.actor, Action::Import, &spec.source, &body)?;
+        leaf::seal_waiting(connection, spec.at, &spec.actor, 1)?;
         Ok(self.counts)
     }
 }

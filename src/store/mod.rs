@@ -23,7 +23,9 @@ use crate::clock::Timestamp;
 mod address;
 mod asked;
 mod capture;
+mod chain;
 mod columns;
+mod dataset;
 mod diff;
 mod error;
 mod find;
@@ -32,19 +34,24 @@ mod host;
 mod import;
 mod info;
 mod intern;
+mod leaf;
 mod merge;
 mod observation;
 mod position;
 mod query;
 mod record;
+mod redact;
 mod reread;
 mod row;
 mod run;
 mod schema;
 mod scope;
+mod sealed;
 mod writer;
 
 pub use asked::{Asked, AskedState, AskedTotals};
+pub use chain::{ChainedRecord, LineSignature};
+pub use dataset::StoredDataset;
 pub use diff::{Change, What};
 pub use error::{Result, StoreError};
 pub use find::Found;
@@ -55,10 +62,14 @@ pub use observation::{ObservationFilter, ObservationId, StoredFacet, StoredObser
 pub use position::Position;
 pub use query::{Query, QueryError};
 pub use record::{Action, Record};
+pub use redact::{Erase, Erased, Retention};
 pub use reread::RereadCounts;
 pub use run::{Counters, Run, RunId, RunKind, RunSpec, RunState, State};
 pub use scope::CaseScope;
+pub use sealed::SealedObservation;
 pub use writer::{Committed, HostDone, RunWriter, ServiceDone};
+
+use chain::ERASED;
 
 /// How long a write waits for another process to finish its own.
 const BUSY: Duration = Duration::from_secs(5);
@@ -133,6 +144,24 @@ impl Case {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where the key is that signs this case, when its owner chose a place.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    pub fn key_path(&self) -> Result<Option<PathBuf>> {
+        Ok(self.meta("key_path")?.map(PathBuf::from))
+    }
+
+    /// Remembers where the key is. The key itself is never stored.
+    ///
+    /// # Errors
+    /// When the case cannot be written.
+    pub fn set_key_path(&mut self, path: &Path) -> Result<()> {
+        let put = "INSERT INTO meta VALUES ('key_path', ?1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        self.connection.execute(put, [path.to_string_lossy()])?;
+        Ok(())
     }
 
     /// Builds the index from values to observations, which [`Case::find`] is quick with, and refreshes the planner's

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::chain::{self, Entry};
 use super::{Case, Result, StoreError, time};
 use crate::clock::Timestamp;
 use crate::finding::{Seed, Subject, Verdict};
@@ -44,11 +45,27 @@ pub enum Action {
     Merge,
     /// A scan went slower with a network, or stopped asking it.
     BackOff,
+    /// A stretch of observations was sealed under one root.
+    Sealed,
+    /// The chain so far was signed.
+    Head,
+    /// A key signs from here on.
+    Key,
+    /// The records of a case older than the chain were chained.
+    Chained,
+    /// An authority's time stamp was taken in.
+    Timestamp,
+    /// What is kept how long was set.
+    Retention,
+    /// Data was erased.
+    Redact,
+    /// A file of public data was taken in.
+    Data,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 23] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -64,6 +81,14 @@ impl Action {
         Self::Link,
         Self::Merge,
         Self::BackOff,
+        Self::Sealed,
+        Self::Head,
+        Self::Key,
+        Self::Chained,
+        Self::Timestamp,
+        Self::Retention,
+        Self::Redact,
+        Self::Data,
     ];
 
     /// The stable word.
@@ -85,6 +110,14 @@ impl Action {
             Self::Link => "link",
             Self::Merge => "merge",
             Self::BackOff => "back_off",
+            Self::Sealed => "sealed",
+            Self::Head => "head",
+            Self::Key => "key",
+            Self::Chained => "chained",
+            Self::Timestamp => "timestamp",
+            Self::Retention => "retention",
+            Self::Redact => "redact",
+            Self::Data => "data",
         }
     }
 }
@@ -107,7 +140,8 @@ pub struct Record {
 }
 
 impl Case {
-    /// Appends one record and gives its place.
+    /// Appends one record and gives its place. It is chained with the time, the machine's clocks, this program and the
+    /// scope; digests that `body` names as `scope_sha256` and `raw_sha256` stand in the chained line too.
     ///
     /// # Errors
     /// When the case cannot be written.
@@ -246,12 +280,13 @@ impl Case {
         Ok(verdicts)
     }
 
-    /// All records of some actions, oldest first.
+    /// All records of some actions, oldest first, but for those that were erased.
     fn told(&self, actions: &[Action], mut each: impl FnMut(Action, Value) -> Result<()>) -> Result<()> {
-        let read = "SELECT action, body FROM records WHERE action IN (SELECT value FROM json_each(?1)) ORDER BY seq";
+        let read = "SELECT action, body FROM records WHERE action IN (SELECT value FROM json_each(?1)) AND body <> ?2 \
+                    ORDER BY seq";
         let words: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
         let mut statement = self.connection.prepare_cached(read)?;
-        let mut rows = statement.query([to_json(&words)?.to_string()])?;
+        let mut rows = statement.query([to_json(&words)?.to_string().as_str(), chain::ERASED])?;
         while let Some(row) = rows.next()? {
             let (word, body): (String, String) = (row.get(0)?, row.get(1)?);
             if let Some(action) = actions.iter().find(|action| action.as_str() == word) {
@@ -270,7 +305,7 @@ fn subject_text(subject: &Subject) -> String {
     }
 }
 
-/// Appends one record inside whatever transaction stands.
+/// Appends one record inside whatever transaction stands, or in one of its own.
 pub(super) fn append(
     connection: &Connection,
     at: Timestamp,
@@ -279,9 +314,7 @@ pub(super) fn append(
     subject: &str,
     body: &Value,
 ) -> Result<i64> {
-    let insert = "INSERT INTO records (at_ms, actor, action, subject, body) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let mut statement = connection.prepare_cached(insert)?;
-    Ok(statement.insert(params![at.as_millisecond(), actor, action.as_str(), subject, body.to_string()])?)
+    chain::append(connection, &Entry { at, actor, action, subject, body }, |_| Ok(None))
 }
 
 /// A noun as JSON. Cannot fail for ours; were it to, the case stays unchanged.

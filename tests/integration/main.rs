@@ -24,6 +24,7 @@ mod golden_x509;
 mod ground;
 mod honest;
 mod hunt;
+mod hunt_street;
 mod kill;
 mod lab;
 mod layering;
