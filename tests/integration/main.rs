@@ -32,6 +32,7 @@ mod layering;
 mod manners;
 mod merge;
 mod protocols;
+mod ranges;
 mod run;
 mod scope;
 mod shards;
