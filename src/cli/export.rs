@@ -11,11 +11,11 @@ use super::args::{Export, Form, Format, What};
 use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
 use super::find::write;
-use super::term::Output;
+use super::term::{Output, width};
 use crate::facet::{FacetKind, show_bytes};
 use crate::finding::Findings;
-use crate::report::{self, CaseFacts, HostSight, Rows, RunFacts, Sights};
-use crate::store::{Case, ObservationFilter, RunKind, StoreError, StoredObservation};
+use crate::report::{self, CaseFacts, HostSight, RowForm, RowStream, Rows, RunFacts, Sights};
+use crate::store::{Case, ObservationFilter, RunKind, StoreError};
 
 pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
     let case = Case::open_read_only(&args.case)?;
@@ -112,61 +112,23 @@ fn facets(case: &Case) -> Result<Rows, Stop> {
     Ok(rows)
 }
 
-/// One row per observation; as JSON lines the whole object, else its plain columns.
+/// One row per observation, written as it is read; as JSON lines the whole object, else its plain columns.
 fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
-    // With captures, so that the count of connections is that of the row.
     let filter = ObservationFilter::default();
-    if form.format() == Format::Jsonl {
-        let mut out = Output::open(args.output.as_deref())?;
-        case.observations::<Stop>(&filter, |one| Ok(report::write_json_line(&mut out, &object(&one))?))?;
-        out.finish()?;
-        return Ok(());
-    }
-    let mut rows =
-        Rows::new(&["ip", "port", "protocol", "name", "outcome", "detail", "started_at", "connections", "facets"]);
-    case.observations::<StoreError>(&filter, |one| {
-        let facets: Vec<String> =
-            one.facets.iter().map(|facet| format!("{}={}", facet.kind, show_bytes(&facet.value))).collect();
-        let protocol = if one.over_tls { format!("{}/tls", one.protocol) } else { one.protocol.clone() };
-        rows.push(vec![
-            json!(one.address.to_string()),
-            json!(one.port),
-            json!(protocol),
-            json!(one.name),
-            json!(one.outcome.as_str()),
-            json!(one.detail),
-            json!(format!("{:.3}", one.started_at)),
-            json!(one.connections),
-            json!(facets),
-        ]);
-        Ok(())
-    })?;
-    write(&rows, form, args.output.as_deref())
-}
-
-/// A stored observation as the object of DESIGN 4.3.
-fn object(one: &StoredObservation) -> serde_json::Value {
-    let facets: Vec<serde_json::Value> = one.facets.iter().map(crate::store::StoredFacet::to_json).collect();
-    let mut object = json!({
-        "schema": "hostkin/observation/1",
-        "ip": one.address.to_string(),
-        "port": one.port,
-        "protocol": one.protocol,
-        "name": one.name,
-        "outcome": one.outcome.as_str(),
-        "detail": one.detail,
-        "started_at": format!("{:.3}", one.started_at),
-        "connections": one.connections,
-        "bytes_sent": one.bytes_sent,
-        "bytes_heard": one.bytes_heard,
-        "facets": facets,
-    });
-    if one.over_tls
-        && let Some(map) = object.as_object_mut()
-    {
-        map.insert("over".to_owned(), "tls".into());
-    }
-    object
+    let mut out = Output::open(args.output.as_deref())?;
+    let row_form = match form.format() {
+        Format::Jsonl => {
+            case.observations::<Stop>(&filter, |one| {
+                Ok(report::write_json_line(&mut out, &report::stored_observation_json(&one))?)
+            })?;
+            return Ok(out.finish()?);
+        }
+        Format::Table => RowForm::Table(width()),
+        Format::Csv => RowForm::Csv,
+    };
+    let mut rows = RowStream::new(out, row_form, &report::OBSERVATION_COLUMNS);
+    case.observations::<Stop>(&filter, |one| Ok(rows.push(report::observation_row(&one))?))?;
+    Ok(rows.finish()?.finish()?)
 }
 
 /// The report.
