@@ -70,7 +70,6 @@ pub enum Verb {
     /// Ask single services without a case; observations go to standard output.
     Probe(Probe),
     /// Take in what others observed.
-    #[command(subcommand)]
     Import(Import),
     /// Derive all facets again from what was heard. Asks nobody.
     Reread(CaseOnly),
@@ -84,6 +83,8 @@ pub enum Verb {
     Diff(Diff),
     /// Write results: clusters, ranking, observations, facets, the report, the scope.
     Export(Export),
+    /// Record what became of an abuse report, or list the reports and how long hosts outlive them.
+    Outcome(super::outcome::Outcome),
     /// Write the manual page or shell completions.
     #[command(subcommand)]
     Generate(Generate),
@@ -381,9 +382,9 @@ pub struct Probe {
     pub source: Option<IpAddr>,
 }
 
-/// What a flat host may say, for the help of `import hosts`.
+/// What a flat host may say, for the help of `import`.
 const HOSTS_HELP: &str = "\
-Keys (all but `ip` may be missing):
+Keys of a flat host (all but `ip` may be missing):
   ip asn prefix ports[] timeouts[] all_ports ssh_banner hassh ssh_key ssh_port server
   hdr_order jarm cert spki subject issuer serial validity_days san[] title body simhash
   favicon rdp_host rdp_build
@@ -396,17 +397,24 @@ unknown, not absent. Lists may be arrays or one text with commas. Unknown keys a
 left out. Nothing is sent, so that addresses need not be in the scope.";
 
 /// `import`
-#[derive(Debug, Subcommand)]
-pub enum Import {
+#[derive(Debug, ClapArgs)]
+#[command(after_help = HOSTS_HELP)]
+pub struct Import {
+    /// The case file.
+    pub case: PathBuf,
+    /// Whose form the files have.
+    #[arg(value_enum)]
+    pub format: ImportFormat,
+    /// The files; `-` is standard input.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// What can be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
     /// Flat hosts: JSON lines, one object for each host.
-    #[command(after_help = HOSTS_HELP)]
-    Hosts {
-        /// The case file.
-        case: PathBuf,
-        /// The files; `-` is standard input.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    Hosts,
 }
 
 /// `why`
@@ -494,9 +502,15 @@ pub struct Export {
     /// Output form.
     #[command(flatten)]
     pub form: Form,
-    /// Write to this file instead of standard output; it must not exist yet.
+    /// Write to this file instead of standard output; it must not exist yet. Abuse reports: a new folder.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace the file should it be there.
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// What is shared with others.
+    #[command(flatten)]
+    pub sharing: super::share::Sharing,
 }
 
 /// What can be exported.
@@ -512,8 +526,24 @@ pub enum What {
     Facets,
     /// One HTML page that prints.
     Report,
+    /// The report as Typst source with its data, for a typeset PDF.
+    Typst,
     /// The scope's exact text, as the case was opened with it.
     Scope,
+    /// A STIX 2.1 bundle.
+    Stix,
+    /// A MISP event.
+    Misp,
+    /// Hosts and the values they share, as a graph (GraphML).
+    Graphml,
+    /// The graph's nodes, as rows.
+    Nodes,
+    /// The graph's edges, as rows.
+    Edges,
+    /// Addresses to block, in the words of a firewall (--as).
+    Denylist,
+    /// Abuse reports to holders, announcing ASes and upstreams, as mails in a folder. Nothing is sent.
+    Abuse,
 }
 
 /// How rows are written.

@@ -8,19 +8,27 @@ use serde_json::json;
 
 use super::VERSION;
 use super::args::{Export, Form, Format, What};
-use super::case::scope_as_kept;
+use super::case::{as_of, scope_as_kept};
 use super::exit::{Exit, Stop};
 use super::find::write;
-use super::term::{Output, width};
+use super::share;
+use super::term::{Output, Term, width};
 use crate::facet::{FacetKind, show_bytes};
 use crate::finding::Findings;
-use crate::report::{self, CaseFacts, HostSight, RowForm, RowStream, Rows, RunFacts, Sights};
+use crate::report::{self, CaseFacts, CaseFile, HostSight, RowForm, RowStream, Rows, RunFacts, Sights};
 use crate::store::{Case, ObservationFilter, RunKind, StoreError};
 
-pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
-    let case = Case::open_read_only(&args.case)?;
-    let to = args.output.as_deref();
+pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
+    args.sharing.fits(args)?;
     let form = form(args)?;
+    if matches!(
+        args.what,
+        What::Stix | What::Misp | What::Graphml | What::Nodes | What::Edges | What::Denylist | What::Abuse
+    ) {
+        return share::run(args, form, term);
+    }
+    let case = Case::open_read_only(&args.case)?;
+    let rows = |rows: Rows| write(&rows.defanged(args.sharing.defang), form, output(args)?);
     match args.what {
         What::Clusters => {
             let (findings, sights) = (findings(&case)?, sights(&case)?);
@@ -30,13 +38,15 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
             } else {
                 report::clusters(&findings, &sights)
             };
-            write(&rows, form, to)?;
+            write(&rows.defanged(args.sharing.defang), form, output(args)?)?;
         }
-        What::Ranking => write(&report::ranking(&findings(&case)?), form, to)?,
-        What::Facets => write(&facets(&case)?, form, to)?,
+        What::Ranking => rows(report::ranking(&findings(&case)?))?,
+        What::Facets => rows(facets(&case)?)?,
         What::Observations => observations(&case, args, form)?,
-        What::Report => write_text(&page(&case)?, to)?,
-        What::Scope => write_text(&case.scope()?.text, to)?,
+        What::Report => write_text(&page(&case)?, output(args)?)?,
+        What::Typst => write_text(&report::typst(&case_file(&case)?)?, output(args)?)?,
+        What::Scope => write_text(&case.scope()?.text, output(args)?)?,
+        _ => {}
     }
     Ok(Exit::Done)
 }
@@ -45,8 +55,14 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
 fn form(args: &Export) -> Result<Form, Stop> {
     let asked = args.form.format.is_some() || args.form.json;
     match args.what {
+        What::Stix | What::Misp | What::Graphml | What::Denylist | What::Abuse if asked => {
+            Err(Stop::usage(anyhow!("this export has a form of its own; it takes neither --format nor --json")))
+        }
         What::Report if asked => {
             Err(Stop::usage(anyhow!("the report is one HTML page; it takes neither --format nor --json")))
+        }
+        What::Typst if asked => {
+            Err(Stop::usage(anyhow!("the Typst source is one text; it takes neither --format nor --json")))
         }
         What::Scope if asked => {
             Err(Stop::usage(anyhow!("the scope is written as it was read; it takes neither --format nor --json")))
@@ -64,8 +80,15 @@ fn form(args: &Export) -> Result<Form, Stop> {
     }
 }
 
-fn write_text(text: &str, to: Option<&Path>) -> Result<(), Stop> {
-    let mut out = Output::open(to)?;
+/// Where the export goes.
+pub(super) fn output(args: &Export) -> Result<Output, Stop> {
+    Ok(match &args.output {
+        Some(path) => Output::create(path, args.force)?,
+        None => Output::open(None)?,
+    })
+}
+
+fn write_text(text: &str, mut out: Output) -> Result<(), Stop> {
     out.write_all(text.as_bytes())?;
     out.finish()?;
     Ok(())
@@ -115,7 +138,7 @@ fn facets(case: &Case) -> Result<Rows, Stop> {
 /// One row per observation, written as it is read; as JSON lines the whole object, else its plain columns.
 fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
     let filter = ObservationFilter::default();
-    let mut out = Output::open(args.output.as_deref())?;
+    let mut out = output(args)?;
     let row_form = match form.format() {
         Format::Jsonl => {
             case.observations::<Stop>(&filter, |one| {
@@ -131,8 +154,13 @@ fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
     Ok(rows.finish()?.finish()?)
 }
 
-/// The report.
+/// The report as a page.
 pub(super) fn page(case: &Case) -> Result<String, Stop> {
+    Ok(report::html(&case_file(case)?)?)
+}
+
+/// What the report says, whatever its form.
+fn case_file(case: &Case) -> Result<CaseFile, Stop> {
     let findings = case.findings()?.map(|(findings, _)| findings).unwrap_or_default();
     let info = case.info()?;
     let scope = scope_as_kept(case)?;
@@ -159,17 +187,18 @@ pub(super) fn page(case: &Case) -> Result<String, Stop> {
         scope_sha256: scope.sha256().to_owned(),
         scope_text: scope.text().to_owned(),
         version: VERSION.to_owned(),
-        as_of: records.last().map(|record| time(record.at)).unwrap_or_default(),
+        as_of: time(as_of(&records)),
         hosts: info.hosts,
         observations: info.observations,
         facets: info.facets,
         bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
         runs: runs.collect(),
+        digests: Vec::new(),
     };
-    Ok(report::html(&facts, &info.seeds, &findings, &sights(case)?)?)
+    Ok(report::case_file(&facts, &info.seeds, &findings, &sights(case)?))
 }
 
 /// Writes the report to a file, for `demo`.
 pub(super) fn write_page(case: &Case, to: &Path) -> Result<(), Stop> {
-    write_text(&page(case)?, Some(to))
+    write_text(&page(case)?, Output::create(to, false)?)
 }

@@ -1,4 +1,4 @@
-//! `import hosts`: what others observed.
+//! `import`: what others observed.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use sha2::{Digest as _, Sha256};
 
-use super::args::Import;
+use super::args::{Import, ImportFormat};
 use super::exit::{Exit, Stop};
 use super::term::{Term, counted};
 use super::{VERSION, actor};
@@ -19,7 +19,7 @@ use crate::store::{Case, ImportSpec, StoreError};
 const MOST_REMARKS: usize = 10;
 
 pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
-    let Import::Hosts { case: path, files } = import;
+    let Import { case: path, format: ImportFormat::Hosts, files } = import;
     let mut case = Case::open(path)?;
     let clock = SystemClock::new();
     let (mut lost, mut empty) = (false, false);
@@ -73,7 +73,7 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
                 counted(counts.facets, "facet")
             )),
             None => term.warn(format!(
-                "{source} gave no host, so that nothing was taken in; `hostkin import hosts --help` shows the form"
+                "{source} gave no host, so that nothing was taken in; `hostkin import --help` shows the form"
             )),
         }
     }

@@ -16,6 +16,7 @@ mod lab;
 mod link;
 mod merge;
 mod new;
+mod outcome;
 mod plan;
 mod probe;
 mod progress;
@@ -23,6 +24,7 @@ mod reread;
 mod scan;
 mod scope;
 mod seed;
+mod share;
 mod term;
 mod why;
 
@@ -57,7 +59,8 @@ pub fn run(args: Args) -> Exit {
         Verb::Why(why) => why::run(&why),
         Verb::Find(find) => find::run(&find, &term),
         Verb::Diff(diff) => diff::run(&diff, &term),
-        Verb::Export(export) => export::run(&export),
+        Verb::Export(export) => export::run(&export, &term),
+        Verb::Outcome(one) => outcome::run(&one, &term),
         Verb::Generate(generate) => generate::run(&generate),
     };
     match result {

@@ -35,14 +35,14 @@ pub(super) fn table(ground: Ground<'_>, profile: &Profile, scored: &Scored, own:
     for ((group, ratio), counted) in Group::ALL.into_iter().zip(&scored.ratios).zip(scored.counted) {
         let row = row(ground, profile, group, ratio, counted, own);
         if !row.observed {
-            out.not_observed.push(group_words(group).to_owned());
+            out.not_observed.push(group.words().to_owned());
         } else if counted >= COUNTS {
             reasons.push((-counted, row.words.clone()));
         } else if counted <= -COUNTS / 2.0 {
             against.push((counted, row.words.clone()));
         }
         if let Some(remark) = remark(profile, ratio) {
-            against.push((0.0, format!("{}: {remark}", group_words(group))));
+            against.push((0.0, format!("{}: {remark}", group.words())));
         }
         out.rows.push(row);
     }
@@ -84,7 +84,7 @@ fn row(ground: Ground<'_>, profile: &Profile, group: Group, ratio: &Ratio, count
         same = Some(rung);
     }
     row.words = match same {
-        _ if !row.observed => format!("{}: not observed", group_words(group)),
+        _ if !row.observed => format!("{}: not observed", group.words()),
         Some(rung) => format!(
             "same {} as {} of {} in the set; {} of {} other hosts show it: {}",
             rung_words(rung, &row),
@@ -95,7 +95,7 @@ fn row(ground: Ground<'_>, profile: &Profile, group: Group, ratio: &Ratio, count
             support(counted)
         ),
         None => {
-            format!("{} differs from all {} in the set: {}", group_words(group), number(row.set_size), support(counted))
+            format!("{} differs from all {} in the set: {}", group.words(), number(row.set_size), support(counted))
         }
     };
     row
@@ -117,21 +117,6 @@ fn remark(profile: &Profile, ratio: &Ratio) -> Option<&'static str> {
         Some("hosts that show the shared value have little else in common, as with a public image: it counts less")
     } else {
         None
-    }
-}
-
-/// The group in plain words.
-pub(super) fn group_words(group: Group) -> &'static str {
-    match group {
-        Group::Key => "SSH host key",
-        Group::Sshd => "SSH server and its settings",
-        Group::Cert => "certificate",
-        Group::Web => "web and TLS stack",
-        Group::Page => "page",
-        Group::Rdp => "Windows name and build",
-        Group::Ports => "set of open ports",
-        Group::Net => "network",
-        Group::Mail => "mail and file banners",
     }
 }
 

@@ -255,14 +255,15 @@ impl Dossier {
         self.places(|facet| facet.exact.is_some())
     }
 
-    /// Where e-mail addresses are inside.
+    /// Where e-mail addresses are inside: in reasons and evidence, and with `services` in what services showed.
     #[must_use]
-    pub fn personal(&self) -> Vec<String> {
+    pub fn personal(&self, services: bool) -> Vec<String> {
         let hosts = self.clusters.iter().flat_map(|cluster| &cluster.hosts).filter(|host| host.personal);
-        hosts
-            .map(|host| format!("the reasons for {}", host.address))
-            .chain(self.places(|facet| facet.personal))
-            .collect()
+        let mut places: Vec<String> = hosts.map(|host| format!("the reasons for {}", host.address)).collect();
+        if services {
+            places.extend(self.places(|facet| facet.personal));
+        }
+        places
     }
 
     fn places(&self, is: impl Fn(&SharedFacet) -> bool) -> Vec<String> {

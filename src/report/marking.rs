@@ -123,20 +123,31 @@ pub struct TooOpen {
     pub remedy: &'static str,
 }
 
+/// How much of a case a format holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// Hosts and reasons: graphs, deny lists.
+    Reasons,
+    /// What each service showed, as text: abuse reports.
+    Services,
+    /// The exact bytes too, where text is not exactly them: STIX, MISP.
+    Bytes,
+}
+
 impl Marking {
     /// Refuses TLP:CLEAR and TLP:GREEN for what is not everybody's to read.
     ///
     /// # Errors
     /// [`TooOpen`] names what is inside and where.
-    pub fn check(self, dossier: &Dossier) -> Result<(), TooOpen> {
+    pub fn check(self, dossier: &Dossier, depth: Depth) -> Result<(), TooOpen> {
         if self.tlp >= Tlp::Amber {
             return Ok(());
         }
         let mut what = Vec::new();
-        for (words, places) in [
-            ("raw bytes as captured", dossier.raw()),
-            ("e-mail addresses, which are personal data", dossier.personal()),
-        ] {
+        let raw = if depth >= Depth::Bytes { dossier.raw() } else { Vec::new() };
+        let personal = dossier.personal(depth >= Depth::Services);
+        for (words, places) in [("raw bytes as captured", raw), ("e-mail addresses, which are personal data", personal)]
+        {
             if let Some((first, more)) = places.split_first() {
                 what.push(format!("{words} ({first}, and {} more)", more.len()));
             }
@@ -166,7 +177,7 @@ mod tests {
     fn what_all_could_read_holds_nothing_raw_personal_or_of_our_own() {
         let open = Marking { tlp: Tlp::Green, pap: Pap::Clear };
         let clean = Dossier { own_known: true, ..Dossier::default() };
-        assert_eq!(open.check(&clean), Ok(()));
+        assert_eq!(open.check(&clean, Depth::Bytes), Ok(()));
         let showing = |title: &[u8]| {
             let mut dossier = clean.clone();
             let facet =
@@ -176,11 +187,11 @@ mod tests {
                 .insert("203.0.113.7".parse().unwrap(), vec![SharedService::of_facets(80, "http", vec![facet])]);
             dossier
         };
-        assert_eq!(open.check(&showing(b"plain")), Ok(()));
+        assert_eq!(open.check(&showing(b"plain"), Depth::Bytes), Ok(()));
         for bad in [Dossier::default(), showing(b"raw \xff"), showing(b"write to jo@example.org")] {
-            let refused = open.check(&bad).unwrap_err().to_string();
+            let refused = open.check(&bad, Depth::Bytes).unwrap_err().to_string();
             assert!(refused.contains("TLP:GREEN") && refused.contains("--"), "{refused}");
-            assert_eq!(Marking::default().check(&bad), Ok(()), "amber may");
+            assert_eq!(Marking::default().check(&bad, Depth::Bytes), Ok(()), "amber may");
         }
     }
 }

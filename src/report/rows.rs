@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
+use super::clean::defang;
 use super::json::write_json_line;
 use crate::facet::{escape_csv_cell, escape_terminal};
 
@@ -34,6 +35,15 @@ impl Rows {
     pub fn push(&mut self, row: Vec<Value>) {
         debug_assert_eq!(row.len(), self.columns.len(), "one value per column");
         self.rows.push(row);
+    }
+
+    /// The same with every text made harmless ([`defang`]), where asked.
+    #[must_use]
+    pub fn defanged(mut self, asked: bool) -> Self {
+        if asked {
+            self.rows.iter_mut().flatten().for_each(defang_value);
+        }
+        self
     }
 
     /// One JSON object a line.
@@ -164,6 +174,15 @@ impl<W: Write> RowStream<W> {
         self.begun = true;
         self.block.rows.clear();
         Ok(())
+    }
+}
+
+fn defang_value(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = defang(text),
+        Value::Array(items) => items.iter_mut().for_each(defang_value),
+        Value::Object(map) => map.values_mut().for_each(defang_value),
+        _ => {}
     }
 }
 

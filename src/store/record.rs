@@ -42,11 +42,15 @@ pub enum Action {
     Merge,
     /// A scan went slower with a network, or stopped asking it.
     BackOff,
+    /// Something was written that a later export goes by: a deny list, abuse reports.
+    Export,
+    /// What became of an abuse report.
+    Outcome,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -61,6 +65,8 @@ impl Action {
         Self::Link,
         Self::Merge,
         Self::BackOff,
+        Self::Export,
+        Self::Outcome,
     ];
 
     /// The stable word.
@@ -81,6 +87,8 @@ impl Action {
             Self::Link => "link",
             Self::Merge => "merge",
             Self::BackOff => "back_off",
+            Self::Export => "export",
+            Self::Outcome => "outcome",
         }
     }
 }

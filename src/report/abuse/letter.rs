@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Role, Settings};
+use super::{Role, Settings, told};
 use crate::facet::{escape_terminal, show_cut, show_percent};
 use crate::report::clean::defang;
 use crate::report::dossier::{Dossier, SharedHost, Standing};
@@ -101,13 +101,19 @@ impl Letter<'_> {
     }
 
     fn what(&self) -> String {
-        let confirmed = self.hosts.iter().filter(|host| host.standing == Standing::Confirmed).count();
+        let confirmed = match self.hosts.iter().filter(|host| host.standing == Standing::Confirmed).count() {
+            1 => "one was".to_owned(),
+            count => format!("{count} were"),
+        };
+        let statement = self.settings.statement.as_deref().map(|text| {
+            let lines: Vec<String> = text.lines().map(|line| self.shown(line)).collect();
+            format!("{}\n\n", lines.join("\n"))
+        });
         format!(
-            "Each host below is consistent with the infrastructure of one hosting provider that is known for\n\
-             serving crime. {} of them were confirmed by a person from other sources; the others share with these\n\
-             habits of set-up (keys, certificates, server configuration) that hardly any other host in the same\n\
-             surroundings has.\n",
-            if confirmed == 0 { "None".to_owned() } else { confirmed.to_string() }
+            "{}Each host below is consistent with the infrastructure of one hosting provider under investigation. Of these,\n\
+             {confirmed} confirmed by a person from other sources; the others share with confirmed hosts habits of set-up\n\
+             (keys, certificates, server configuration) that hardly any other host in the same surroundings has.\n",
+            statement.unwrap_or_default()
         )
     }
 
@@ -172,7 +178,7 @@ impl Letter<'_> {
         let mut out = String::new();
         for host in self.hosts.iter().take(MOST_TOLD) {
             let _ = writeln!(out, "  {}", self.shown(&host.address.to_string()));
-            for reason in host.reasons.iter().take(5) {
+            for reason in told(host).take(5) {
                 let _ = writeln!(out, "    + {}", self.shown(&show_cut(reason, 300)));
             }
             for reason in host.against.iter().take(5) {

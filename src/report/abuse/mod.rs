@@ -53,6 +53,8 @@ pub struct Settings {
     pub least_score: f64,
     /// True: addresses in the text for people are written `203[.]0[.]113[.]7`.
     pub defang: bool,
+    /// What these hosts are known to do, in the investigator's words.
+    pub statement: Option<String>,
 }
 
 /// Why somebody is written to.
@@ -233,6 +235,13 @@ fn note(pack: &mut Pack, remark: String) {
     if !pack.remarks.contains(&remark) {
         pack.remarks.push(remark);
     }
+}
+
+/// The reasons fit for those who are written to: not why a person confirmed the host, which may name a source.
+fn told(host: &SharedHost) -> impl Iterator<Item = &str> {
+    let confirmed = (host.standing == Standing::Confirmed).then_some("confirmed by a person from other sources");
+    let shared = host.reasons.iter().map(String::as_str).filter(|reason| !reason.starts_with("confirmed "));
+    confirmed.into_iter().chain(shared)
 }
 
 fn write(dossier: &Dossier, log: &Log, settings: &Settings, place: usize, to: &str, recipient: &Recipient<'_>) -> Mail {

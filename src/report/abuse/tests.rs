@@ -28,7 +28,14 @@ fn registry() -> Registry {
 
 fn settings() -> Settings {
     let sender = Sender { organisation: "Example CERT".to_owned(), mail: "cert@example.org".to_owned() };
-    Settings { sender, marking: Marking::default(), confidential: false, least_score: 0.95, defang: false }
+    Settings {
+        sender,
+        marking: Marking::default(),
+        confidential: false,
+        least_score: 0.95,
+        defang: false,
+        statement: None,
+    }
 }
 
 fn told(pack: &Pack) -> Vec<(&str, &str, usize)> {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::Sender;
+use super::{Sender, told};
 use crate::facet::{show_cut, show_percent};
 use crate::report::dossier::{Dossier, SharedHost, SharedService, hex};
 use crate::report::marking::Marking;
@@ -23,7 +23,7 @@ pub(super) fn xarf(dossier: &Dossier, host: &SharedHost, sender: &Sender, markin
         json!({ "org": show_cut(&sender.organisation, 200), "contact": sender.mail, "domain": sender.domain() });
     let services = dossier.services(host.address);
     let mut report = json!({
-        "xarf_version": "4.0.0",
+        "xarf_version": "4.2.0",
         "report_id": within.v4_of(&host.address.to_string()).to_string(),
         "timestamp": format!("{:.3}", host.last_seen.unwrap_or(dossier.case.as_of)),
         "reporter": contact, "sender": contact,
@@ -47,7 +47,7 @@ fn description(host: &SharedHost) -> String {
     let mut text = format!(
         "Consistent with a host of one provider that was confirmed by other means: probability {}. {}",
         show_percent(host.score),
-        host.reasons.join("; ")
+        told(host).collect::<Vec<_>>().join("; ")
     );
     if !host.against.is_empty() {
         text = format!("{text}. Against: {}", host.against.join("; "));
