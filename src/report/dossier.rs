@@ -201,7 +201,7 @@ impl Dossier {
                 ports: sight.ports,
                 asn: sight.asn,
                 prefix: sight.prefix,
-                holder,
+                holder: holder.map(|holder| holder.cleaned(cleaner)),
                 personal,
             }
         });
@@ -303,7 +303,13 @@ impl SharedFacet {
     #[must_use]
     pub fn of(facet: &StoredFacet, cleaner: &Cleaner) -> Self {
         let safe = cleaner.safe(&facet.value);
-        let extra = facet.extra.as_deref().and_then(|extra| serde_json::from_str(extra).ok()).unwrap_or_default();
+        let extra = facet.extra.as_deref().and_then(|extra| serde_json::from_str(extra).ok());
+        let mut extra: Map<String, Value> = extra.unwrap_or_default();
+        for remark in extra.values_mut() {
+            if let Value::String(text) = remark {
+                *text = cleaner.text(text);
+            }
+        }
         Self { kind: facet.kind, text: safe.text, exact: safe.exact, personal: safe.personal, extra }
     }
 

@@ -3,6 +3,7 @@
 //! No host pairs: hosts are joined by the values they show, each edge with the weight its evidence was counted at.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -78,7 +79,9 @@ fn drawn(dossier: &Dossier) -> (Rows, Rows) {
         }
     }
     let mut node_rows = Rows::new(&NODE_COLUMNS);
-    nodes.into_values().for_each(|row| node_rows.push(row));
+    for row in nodes.into_values() {
+        node_rows.push(row);
+    }
     (node_rows, edge_rows)
 }
 
@@ -98,28 +101,27 @@ pub fn graphml(dossier: &Dossier) -> String {
             } else {
                 "string"
             };
-            out.push_str(&format!(
-                "  <key id=\"{of}.{name}\" for=\"{of}\" attr.name=\"{name}\" attr.type=\"{kind}\"/>\n"
-            ));
+            let _ = writeln!(out, "  <key id=\"{of}.{name}\" for=\"{of}\" attr.name=\"{name}\" attr.type=\"{kind}\"/>");
         }
     };
     keys(NODE_COLUMNS.get(1..).unwrap_or_default(), "node");
     keys(EDGE_COLUMNS.get(2..).unwrap_or_default(), "edge");
-    out.push_str(&format!("  <graph id=\"{}\" edgedefault=\"directed\">\n", dossier.namespace().v5("graph")));
+    let _ = writeln!(out, "  <graph id=\"{}\" edgedefault=\"directed\">", dossier.namespace().v5("graph"));
     let data = |row: &[Value], columns: &[&str], of: &str, skip: usize| -> String {
         let present = columns.iter().zip(row).skip(skip).filter(|(_, value)| !value.is_null());
-        present.map(|(name, value)| format!("<data key=\"{of}.{name}\">{}</data>", text(value))).collect()
+        present.fold(String::new(), |mut out, (name, value)| {
+            let _ = write!(out, "<data key=\"{of}.{name}\">{}</data>", text(value));
+            out
+        })
     };
     for row in &nodes.rows {
         let id = row.first().map(text).unwrap_or_default();
-        out.push_str(&format!("    <node id=\"{id}\">{}</node>\n", data(row, &NODE_COLUMNS, "node", 1)));
+        let _ = writeln!(out, "    <node id=\"{id}\">{}</node>", data(row, &NODE_COLUMNS, "node", 1));
     }
     for row in &edges.rows {
         let [from, to] = [0, 1].map(|at| row.get(at).map(text).unwrap_or_default());
-        out.push_str(&format!(
-            "    <edge source=\"{from}\" target=\"{to}\">{}</edge>\n",
-            data(row, &EDGE_COLUMNS, "edge", 2)
-        ));
+        let _ =
+            writeln!(out, "    <edge source=\"{from}\" target=\"{to}\">{}</edge>", data(row, &EDGE_COLUMNS, "edge", 2));
     }
     out.push_str("  </graph>\n</graphml>\n");
     out

@@ -14,7 +14,7 @@ use super::dossier::{Dossier, SharedCluster, SharedFacet, SharedHost, SharedServ
 use super::marking::Marking;
 use super::uuid::{HOSTKIN, Uuid};
 use crate::clock::Timestamp;
-use crate::facet::{FacetKind, show_percent};
+use crate::facet::{FacetKind, show_cut, show_percent};
 
 /// A template of misp-objects: name, category, UUID, version.
 struct Template(&'static str, &'static str, &'static str, u32);
@@ -68,7 +68,7 @@ impl Event<'_> {
         let infrastructure = self.object(
             &INFRASTRUCTURE,
             &cluster.id,
-            vec![
+            &[
                 field("name", "text", &cluster.id),
                 field("description", "text", description),
                 field("infrastructure_type", "text", "unknown"),
@@ -78,7 +78,7 @@ impl Event<'_> {
             let system = host.asn.map(|asn| {
                 let mut fields = vec![field("asn", "AS", asn.to_string())];
                 fields.extend(host.prefix.iter().map(|prefix| field("subnet-announced", "ip-src", prefix).quiet()));
-                self.object(&ASN, &format!("{asn}/{}", host.prefix.as_deref().unwrap_or_default()), fields)
+                self.object(&ASN, &format!("{asn}/{}", host.prefix.as_deref().unwrap_or_default()), &fields)
             });
             let services = self.dossier.services(host.address);
             let bare = SharedService {
@@ -131,7 +131,7 @@ impl Event<'_> {
         }
         let asked = service.name.as_deref().unwrap_or_default();
         let name = format!("{}/{}/{}/{}/{asked}", host.address, service.port, service.protocol, service.over_tls);
-        let at = self.object(&IP_PORT, &name, fields);
+        let at = self.object(&IP_PORT, &name, &fields);
         for (shown, how) in self.shown(host, service, &name) {
             self.refer(&at, &shown, how);
         }
@@ -145,27 +145,28 @@ impl Event<'_> {
         for leaf in service.certificates() {
             let fields = certificate(leaf);
             if let Some(sha256) = leaf.first().filter(|_| !fields.is_empty()) {
-                shown.push((self.object(&X509, &sha256.text, fields), "identified-by"));
+                shown.push((self.object(&X509, &sha256.text, &fields), "identified-by"));
             }
         }
-        for jarm in
-            service.all(FacetKind::TlsJarm).filter(|jarm| is_hex(&jarm.text, 62) && jarm.text.trim_matches('0') != "")
+        for jarm in service
+            .all(FacetKind::TlsJarm)
+            .filter(|jarm| is_hex(&jarm.text, 62) && !jarm.text.trim_matches('0').is_empty())
         {
             let fields = vec![
                 field("jarm", "jarm-fingerprint", &jarm.text),
                 field("scope", "text", "Undefined").quiet(),
                 field("tool", "text", "hostkin").quiet(),
             ];
-            shown.push((self.object(&JARM, &jarm.text, fields), "characterized-by"));
+            shown.push((self.object(&JARM, &jarm.text, &fields), "characterized-by"));
         }
         for hash in service.all(FacetKind::HttpHhhash) {
             let mut fields = vec![field("hhhash", "text", &hash.text), field("hhhash-tool", "text", "other").quiet()];
             fields.extend(service.text(FacetKind::HttpHeaderNames).map(|names| field("hhhash-headers", "text", names)));
-            shown.push((self.object(&HHHASH, &hash.text, fields), "characterized-by"));
+            shown.push((self.object(&HHHASH, &hash.text, &fields), "characterized-by"));
         }
         for icon in service.all(FacetKind::HttpFaviconMmh3) {
             shown.push((
-                self.object(&FAVICON, &icon.text, vec![field("favicon-mmh3", "favicon-mmh3", &icon.text)]),
+                self.object(&FAVICON, &icon.text, &[field("favicon-mmh3", "favicon-mmh3", &icon.text)]),
                 "characterized-by",
             ));
         }
@@ -182,7 +183,7 @@ impl Event<'_> {
             fields.extend(hassh.map(|hassh| field("hassh", "hassh-md5", hassh)));
             fields.push(field("first_seen", "datetime", time(service.first)).quiet());
             fields.push(field("last_seen", "datetime", time(service.last)).quiet());
-            shown.push((self.object(&SSH, name, fields), "characterized-by"));
+            shown.push((self.object(&SSH, name, &fields), "characterized-by"));
         }
         shown
     }
@@ -197,18 +198,18 @@ impl Event<'_> {
                 "uuid": self.namespace.v5(&format!("misp/bytes/{name}/{}", service.protocol)).to_string(),
                 "type": "attachment", "category": "External analysis", "to_ids": false, "disable_correlation": true,
                 "timestamp": self.timestamp, "value": name, "data": BASE64.encode(bytes),
-                "comment": "exact bytes of a value that is shown escaped or cut elsewhere in this event; made by a stranger",
+                "comment": format!("exact bytes of {}, made by a stranger: {}", facet.kind, show_cut(&facet.text, 200)),
             }));
         }
     }
 
     /// Adds an object, unless it is there. Gives its UUID.
-    fn object(&mut self, template: &Template, name: &str, fields: Vec<Field>) -> String {
+    fn object(&mut self, template: &Template, name: &str, fields: &[Field]) -> String {
         let Template(kind, category, template_uuid, version) = template;
         let uuid = self.namespace.v5(&format!("misp/{kind}/{name}"));
         let mut counts = BTreeMap::<&str, u32>::new();
         let mut attributes = Vec::new();
-        for one in &fields {
+        for one in fields {
             let place = counts.entry(one.relation).or_default();
             *place += 1;
             let mut attribute = json!({

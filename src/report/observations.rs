@@ -25,7 +25,7 @@ pub fn observation_json(observation: &Observation, facets: &[Facet]) -> Value {
         bytes_sent,
         bytes_heard,
     };
-    line.object(facets.iter().map(Facet::to_json).collect())
+    line.object(&facets.iter().map(Facet::to_json).collect::<Vec<_>>())
 }
 
 /// A stored observation as the object of its line.
@@ -44,7 +44,7 @@ pub fn stored_observation_json(one: &StoredObservation) -> Value {
         bytes_sent: one.bytes_sent,
         bytes_heard: one.bytes_heard,
     };
-    line.object(one.facets.iter().map(StoredFacet::to_json).collect())
+    line.object(&one.facets.iter().map(StoredFacet::to_json).collect::<Vec<_>>())
 }
 
 /// The columns of [`observation_row`].
@@ -86,7 +86,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn object(&self, facets: Vec<Value>) -> Value {
+    fn object(&self, facets: &[Value]) -> Value {
         let mut object = json!({
             "schema": "hostkin/observation/1",
             "ip": self.ip,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 
+use super::clean::Cleaner;
 use crate::clock::Timestamp;
 
 /// Who held a network.
@@ -21,6 +22,15 @@ pub struct Holder {
     pub since: Option<Timestamp>,
 }
 
+impl Holder {
+    /// The same, as it may be shared: registers are written by those they are about.
+    #[must_use]
+    pub fn cleaned(self, cleaner: &Cleaner) -> Self {
+        let handle = self.handle.map(|handle| cleaner.text(&handle));
+        Self { name: cleaner.text(&self.name), source: cleaner.text(&self.source), handle, ..self }
+    }
+}
+
 /// Where a contact is from, in the order in which they are asked (first that may be written to wins).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ContactOrigin {
@@ -34,7 +44,7 @@ pub enum ContactOrigin {
     Rdap,
     /// `security.txt` (RFC 9116) of the holder's domain.
     SecurityTxt,
-    /// `PeeringDB`.
+    /// PeeringDB.
     Peering,
     /// Written down by the investigator.
     Person,

@@ -258,7 +258,7 @@ mod tests {
     fn a_stream_of_many_rows_is_the_file_that_one_writing_gives() {
         let mut all = Rows::new(&["n", "text"]);
         let mut stream = RowStream::new(Vec::new(), RowForm::Csv, &all.columns);
-        for n in 0..2 * BLOCK + 1 {
+        for n in 0..=2 * BLOCK {
             all.push(vec![json!(n), json!("x")]);
             stream.push(vec![json!(n), json!("x")]).unwrap();
         }

@@ -1,4 +1,4 @@
-"""The two cases: the demo's, and one whose every field is a trick."""
+"""The cases: the demo's, one of imports with IPv6, and one whose every field is a trick."""
 
 import json
 import os
@@ -78,6 +78,7 @@ class Case:
     registry: Path
     members: list = field(default_factory=list)
     own: str | None = None
+    captured: bool = True  # False: imports, of which there are no bytes
 
 
 def normal(hostkin: Hostkin, folder: Path) -> Case:
@@ -90,19 +91,47 @@ def normal(hostkin: Hostkin, folder: Path) -> Case:
     return finished(hostkin, Case("normal", copy, folder / "normal.toml"), "127.0.0.0/8", "Example Hosting Ltd")
 
 
-def hostile(hostkin: Hostkin, folder: Path) -> Case:
-    scope, case = folder / "scope.toml", folder / "hostile.case"
-    scope.write_text(f"""schema = "hostkin/scope/1"
-title = "Straße <b>=1+1 \\u202e"
-authority = "Universität\\r\\nBcc: all@example.net <x>"
+def imported(hostkin: Hostkin, folder: Path) -> Case:
+    """Hosts heard by others, some with IPv6 addresses."""
+    scope, case, hosts = folder / "imported.toml", folder / "imported.case", folder / "imported.jsonl"
+    scope.write_text(SCOPE.format(title="Imports", authority="Example CERT", networks="127.76.9.0/30", ports="ssh = [22]"))
+    kin = [f"203.0.113.{number}" for number in range(1, 5)] + [f"2001:db8::{number:x}" for number in range(10, 14)]
+    with hosts.open("w") as out:
+        for number in range(400):
+            own = 7 if number < len(kin) else 1000 + number
+            ip = kin[number] if number < len(kin) else f"198.51.{100 + number // 250}.{number % 250 + 1}"
+            row = {"ip": ip, "asn": 64500, "ports": [22, 80, 443], "ssh_key": f"SHA256:{own:043}", "hdr_order": f"{own % 97:064x}",
+                   "jarm": f"{own % 89 + 1:062x}", "server": f"s{own % 13}", "ssh_banner": "SSH-2.0-OpenSSH_9.2",
+                   "title": f"t{number}", "cert": f"{number:064x}", "spki": f"{own:064x}", "serial": "01", "san": f"h{number}.example"}
+            # Slightly less sure of one half, so that a list can get shorter.
+            if number % 2 and number < len(kin):
+                row["ssh_key"] = f"SHA256:{number:043}"
+            out.write(json.dumps(row) + "\n")
+    hostkin.run("new", case, "--scope", scope)
+    hostkin.run("import", case, "hosts", hosts)
+    hostkin.run("seed", case, kin[0], "--why", "a test", "--provider", "unnamed-1")
+    hostkin.run("link", case)
+    return finished(hostkin, Case("imported", case, folder / "imported.registry", captured=False), "::/0", "Example Hosting Ltd")
+
+
+SCOPE = """schema = "hostkin/scope/1"
+title = "{title}"
+authority = "{authority}"
 contact = "mailto:cert@example.org"
 lab = true
 valid_from = 2020-01-01T00:00:00Z
 valid_until = 2099-01-01T00:00:00Z
 [[grant]]
-networks = ["{street.NETWORK}.0/28"]
-ports = {{ http = [{street.HTTP}], tls = [{street.TLS}], ssh = [{street.SSH}] }}
-""")
+networks = ["{networks}"]
+ports = {{ {ports} }}
+"""
+
+
+def hostile(hostkin: Hostkin, folder: Path) -> Case:
+    scope, case = folder / "scope.toml", folder / "hostile.case"
+    scope.write_text(SCOPE.format(title="=1+1 Straße <b> ]]> ; } #", networks=f"{street.NETWORK}.0/28",
+                                  authority="Universität =1+1 <script>alert(1)</script>, \\"x\\" <y@example.net>",
+                                  ports=f"http = [{street.HTTP}], tls = [{street.TLS}], ssh = [{street.SSH}]"))
     hostkin.run("new", case, "--scope", scope)
     seed = f"{street.NETWORK}.1"
     why = "<script>alert(1)</script>\u202e\x1b[2J =1+1"
@@ -124,7 +153,12 @@ ports = {{ http = [{street.HTTP}], tls = [{street.TLS}], ssh = [{street.SSH}] }}
 
 
 def finished(hostkin: Hostkin, case: Case, network: str, holder: str) -> Case:
-    case.registry.write_text(REGISTRY.format(net=network, origin=network, holder=holder))
+    # `::/0` stands for both families: each entry once for IPv6, once for the documentation block.
+    text = REGISTRY.format(net=network, origin=network, holder=holder)
+    if network == "::/0":
+        blocks = text.split("\n\n")
+        text = "\n\n".join(blocks + [block.replace(network, "203.0.113.0/24") for block in blocks if network in block])
+    case.registry.write_text(text)
     rows = hostkin.run("export", case.path, "clusters", "--json").stdout.decode().splitlines()
     rows = [json.loads(row) for row in rows]
     seeded = next(row["cluster_id"] for row in rows)

@@ -8,14 +8,13 @@ import hashlib
 import io
 import ipaddress
 import json
-import os
 import re
 import shutil
 import subprocess
 import unicodedata
 import xml.etree.ElementTree
-from pathlib import Path
 
+import jsonschema
 import stix2
 import stix2validator
 from pymisp import MISPEvent, MISPObject
@@ -121,9 +120,14 @@ def check_stix(tally, case, data):
             tally.check(f"stix: id of {one['type']}", one["id"], SCOS[one["type"]](**rest).id)
     stix2.parse(data.decode(), allow_custom=False)
     result = stix2validator.validate_string(data.decode(), stix2validator.ValidationOptions(version="2.1"))
-    tally.check("stix: the validator takes it", (result.is_valid, [str(error) for error in getattr(result, "errors", [])]), (True, []))
-    warnings = sorted({re.sub(r"'[^']*'", "'…'", str(one)) for one in getattr(result, "warnings", [])})
-    tally.check("stix: the validator warns of nothing", warnings, [])
+    tally.check("stix: the validator takes it", (result.is_valid, [str(error) for error in getattr(result, "errors", None) or []]), (True, []))
+    # 103: ids of domain objects are names (UUIDv5), so that an export updates the one before. 301: where we stood is nobody's business.
+    warnings = [str(one) for one in result.warnings or [] if not re.search(r"\{(103|301)\}", str(one))]
+    tally.check("stix: the validator warns of nothing else", warnings[:5], [])
+    schemas = {one["id"]: jsonschema.Draft202012Validator(json.loads(one["schema"])) for one in objects if one["type"] == "extension-definition"}
+    extended = [(key, value) for one in objects for key, value in one.get("extensions", {}).items() if key in schemas]
+    broken = [str(error) for key, value in extended for error in schemas[key].iter_errors(value)]
+    tally.check("stix: fingerprints are as their own definition says", (bool(extended), broken[:3]), (True, []))
     ids = {one["id"] for one in objects}
     tally.check("stix: each id once", len(ids), len(objects))
     refs = {ref for one in objects for key, value in one.items() if key.endswith(("_ref", "_refs"))
@@ -135,7 +139,8 @@ def check_stix(tally, case, data):
               and "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421" not in one["object_marking_refs"]]
     tally.check("stix: everything is TLP:AMBER", marked, [])
     facets = [facet for one in objects for extension in one.get("extensions", {}).values() for facet in extension.get("facets", [])]
-    tally.check("stix: fingerprints are inside", {"tls.jarm", "http.hhhash", "cert.sha256"} <= {one["kind"] for one in facets})
+    wanted = {"tls.jarm", "cert.sha256", "ssh.banner"} | ({"http.hhhash"} if case.captured else set())
+    tally.check("stix: fingerprints are inside", wanted <= {one["kind"] for one in facets})
     tally.check("stix: no indicator unless promoted", [one["id"] for one in objects if one["type"] == "indicator"], [])
     if case.name == "hostile":
         titles = [base64.b64decode(one["bytes"]) for one in facets if one["kind"] == "http.title" and "bytes" in one]
@@ -146,7 +151,7 @@ def check_misp(tally, case, data):
     event = MISPEvent()
     event.load(data.decode())
     tally.check("misp: objects of the templates asked for",
-                {"ip-port", "x509", "hhhash", "infrastructure", "passive-ssh"} <= {one.name for one in event.objects})
+                {"ip-port", "x509", "infrastructure", "passive-ssh", "hhhash" if case.captured else "asn"} <= {one.name for one in event.objects})
     for one in event.objects:
         template = MISPObject(one.name, strict=True)
         definition = template._definition
@@ -219,10 +224,10 @@ def check_lists(tally, case, made):
     entries = drop[:-1]
     networks = {one["cidr"] for one in entries}
     tally.check("drop: somebody is listed", bool(networks))
-    tally.check("drop: single addresses of the cluster", networks <= {f"{one}/32" for one in case.members})
+    tally.check("drop: single addresses of the cluster", networks <= {str(ipaddress.ip_network(one)) for one in case.members})
     for one in entries:
         complete = all(one.get(key) is not None for key in ("id", "reason", "evidence_sha256", "holder", "valid_until", "collateral"))
-        tally.check("drop: an entry says all it must", complete and len(one["evidence_sha256"]) > 0)
+        tally.check("drop: an entry says all it must", complete and (len(one["evidence_sha256"]) > 0) == case.captured)
     for name in FIREWALLS:
         for ending in ("", ".add"):
             text = made[f"list.{name}{ending}"].decode()
@@ -241,7 +246,7 @@ def named(name, text):
         code = line if name == "drop" else re.split(r"^\s*[#;]", line)[0]
         code = json.loads(code).get("cidr", "") if name == "drop" else code.split("\t")[0]
         if name == "rpz":
-            code = " ".join(".".join(reversed(m.split("."))) for m in re.findall(r"\d+\.([0-9.]+)\.rpz-ip", code))
+            code = " ".join(trigger(found) for found in re.findall(r"\d+\.([0-9a-z.]+)\.rpz-ip", code))
         for word in re.findall(r"[0-9.]+(?:/\d+)?|[0-9a-f:]+:[0-9a-f:]*(?:/\d+)?", code):
             try:
                 if "." in word or ":" in word:
@@ -251,18 +256,26 @@ def named(name, text):
     return found
 
 
+def trigger(backwards):
+    """An address from its words backwards, with `zz` for the run of zeros."""
+    words = list(reversed(backwards.split(".")))
+    if len(words) == 4 and all(word.isdigit() for word in words):
+        return ".".join(words)
+    return ":".join("" if word == "zz" else word for word in words)
+
+
 def check_firewalls(tally, at):
     """Loaded by the tools themselves, in a network namespace of its own that ends with the command."""
     steps = [
         ("nftables: check, load, what came, what went",
-         "nft -c -f list.nftables && nft -f list.nftables && nft -c -f list.nftables.add && nft -f fewer.nftables.remove && nft list set inet hostkin deny4"),
+         "nft -c -f list.nftables && nft -f list.nftables && nft -c -f list.nftables.add && nft -f fewer.nftables.remove && nft list table inet hostkin"),
         ("ipset: load twice, what came, what went",
-         "ipset restore -f list.ipset && ipset restore -f list.ipset && ipset restore -f list.ipset.add && ipset restore -f fewer.ipset.remove && ipset list hostkin4"),
+         "ipset restore -f list.ipset && ipset restore -f list.ipset && ipset restore -f list.ipset.add && ipset restore -f fewer.ipset.remove && ipset list"),
     ]
     for what, command in steps:
         done = subprocess.run(["unshare", "-n", "sh", "-c", command], cwd=at, capture_output=True, text=True)
         tally.check(what, (done.returncode, done.stderr), (0, ""))
-        gone = named("cidr", (at / f"fewer.{what.split(':')[0]}.remove").read_text().replace("del hostkin4 ", ""))
+        gone = named("cidr", (at / f"fewer.{what.split(':')[0]}.remove").read_text())
         left = sum(str(ipaddress.ip_network(one).network_address) in done.stdout.split() for one in gone)
         tally.check(f"{what}: gone from the set", left, 0)
     zone = subprocess.run(["named-checkzone", "rpz.hostkin.invalid", at / "list.rpz"], capture_output=True, text=True)
@@ -370,7 +383,7 @@ def check_outcome(tally, hostkin, case, folder):
     hostkin.run("outcome", copy, report, "ignored", code=2)
     hostkin.run("outcome", copy, report, "sent", "--date", "2026-10-01")
     hostkin.run("outcome", copy, report, "ignored", "--date", "2026-10-15", "--note", "\x1b[2J<b>")
-    hostkin.run("outcome", copy, report, "host-gone", "--host", case.members[0], code=0 if case.members[0] in (folder / "round1" / "README.txt").read_text() else 0)
+    hostkin.run("outcome", copy, report, "host-gone")
     listed = hostkin.run("outcome", copy).stdout.decode()
     tally.check("outcome: the list names it, and how long hosts live on", all(word in listed for word in ("ignored", "reported", "gone")))
     hostkin.run(*abuse, "-o", folder / "round2")

@@ -16,6 +16,7 @@ mod backoff;
 mod demo;
 mod dependencies;
 mod exits;
+mod exports;
 mod gate;
 mod golden_http;
 mod golden_jarm;

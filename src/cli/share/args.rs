@@ -12,6 +12,7 @@ use crate::report::{Marking, Pap, Tlp};
 
 /// Options of what is shared with others.
 #[derive(Debug, Default, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that can be typed")]
 #[command(next_help_heading = "What is shared with others")]
 pub struct Sharing {
     /// Who may see it; amber unless said otherwise. Clear and green are refused while raw bytes, e-mail addresses or perhaps the
@@ -116,9 +117,9 @@ pub enum ListFormat {
     Rpz,
     /// Blackhole routes for BIRD 2.
     Bird,
-    /// Blackhole routes as `ExaBGP` commands.
+    /// Blackhole routes as ExaBGP commands.
     Exabgp,
-    /// `FlowSpec` rules as `ExaBGP` commands.
+    /// FlowSpec rules as ExaBGP commands.
     Flowspec,
     /// A Suricata IP reputation list.
     Suricata,
@@ -159,9 +160,8 @@ impl Sharing {
             Some(PapWord::Clear) => Pap::Clear,
             Some(PapWord::Green) => Pap::Green,
             Some(PapWord::Red) => Pap::Red,
-            Some(PapWord::Amber) => Pap::Amber,
             None if what == What::Denylist => Pap::Green,
-            None => Pap::Amber,
+            Some(PapWord::Amber) | None => Pap::Amber,
         };
         Marking { tlp, pap }
     }

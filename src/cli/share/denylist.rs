@@ -34,6 +34,10 @@ pub(super) fn run(case: &mut Case, args: &Export, dossier: &Dossier, own: &[IpAd
     };
     let marking = sharing.marking(args.what);
     let mut allow: Vec<IpNet> = own.iter().map(|one| IpNet::from(*one)).collect();
+    // Imports may name any address; no list of ours blocks somebody's own network.
+    if !dossier.case.lab {
+        allow.extend(crate::scope::special::blocks().map_err(Stop::usage)?.iter().map(|block| block.network));
+    }
     for path in &sharing.allow {
         allow.extend(networks(path)?);
     }

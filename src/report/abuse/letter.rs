@@ -43,19 +43,22 @@ impl Letter<'_> {
         let mut out = format!("To the abuse desk{whom}\n\n");
         let _ = writeln!(out, "{} reports {} {}.", plain(&case.authority), self.count(), self.relation());
         out.push_str("All times are UTC. This is a draft written by a program and sent by a person.\n");
-        self.section(&mut out, "What", &self.what());
-        self.section(&mut out, "What we ask of you", self.asked());
-        self.section(&mut out, "Where and when", &self.table());
-        self.section(&mut out, "Why, host by host", &self.reasons());
+        section(&mut out, "What", &self.what());
+        section(&mut out, "What we ask of you", self.asked());
+        section(&mut out, "Where and when", &self.table());
+        section(&mut out, "Why, host by host", &self.reasons());
         if !self.earlier.is_empty() {
-            let mut lines: String = self.earlier.iter().map(|line| format!("  {}\n", self.shown(line))).collect();
+            let mut lines = String::new();
+            for line in self.earlier {
+                let _ = writeln!(lines, "  {}", self.shown(line));
+            }
             if let Some(words) = &self.longevity {
                 let _ = writeln!(lines, "  In all: {words}.");
             }
-            self.section(&mut out, "Earlier reports about these hosts", &lines);
+            section(&mut out, "Earlier reports about these hosts", &lines);
         }
-        self.section(&mut out, "Evidence", &self.evidence());
-        self.section(&mut out, "Limits", LIMITS);
+        section(&mut out, "Evidence", &self.evidence());
+        section(&mut out, "Limits", LIMITS);
         let _ = write!(
             out,
             "\nReference {}; case \"{}\"; state of {:.0}; {}; {}\nContact: {} <{}>\n{}Your address was taken from: {}\n",
@@ -73,13 +76,6 @@ impl Letter<'_> {
             plain(self.contact_source),
         );
         out
-    }
-
-    fn section(&self, out: &mut String, title: &str, text: &str) {
-        let _ = write!(out, "\n{}\n{}\n{}", title.to_uppercase(), "-".repeat(title.chars().count()), text);
-        if !out.ends_with('\n') {
-            out.push('\n');
-        }
     }
 
     fn count(&self) -> String {
@@ -225,6 +221,13 @@ impl Letter<'_> {
     fn shown(&self, text: &str) -> String {
         let text = plain(text);
         if self.settings.defang { defang(&text) } else { text }
+    }
+}
+
+fn section(out: &mut String, title: &str, text: &str) {
+    let _ = write!(out, "\n{}\n{}\n{}", title.to_uppercase(), "-".repeat(title.chars().count()), text);
+    if !out.ends_with('\n') {
+        out.push('\n');
     }
 }
 

@@ -1,6 +1,8 @@
 //! XARF v4 reports (xarf.org), one per address: category `reputation`, type `threat_intelligence`, the one type that claims no
 //! crime seen on the host itself.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
@@ -72,15 +74,16 @@ fn shown(service: &SharedService) -> String {
         service.protocol, service.port, service.count, service.first, service.last
     );
     for digest in &service.captures {
-        text.push_str(&format!("capture sha256 {digest}\n"));
+        let _ = writeln!(text, "capture sha256 {digest}");
     }
     for facet in &service.facets {
-        text.push_str(&format!(
-            "{} = {}{}\n",
+        let _ = writeln!(
+            text,
+            "{} = {}{}",
             facet.kind,
             facet.text,
             if facet.flag("proven") { " (possession of the key proven)" } else { "" }
-        ));
+        );
     }
     text
 }

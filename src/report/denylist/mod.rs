@@ -7,6 +7,7 @@
 
 mod format;
 mod range;
+mod text;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -142,7 +143,7 @@ fn candidate<'a>(
         return Err(format!("last seen {}, which is over {} days ago", day(last_seen), rules.days));
     }
     if let Some(allow) = rules.allow.iter().find(|allow| allow.contains(&host.address)) {
-        return Err(format!("on the allow list ({allow})"));
+        return Err(format!("on the allow list, or set aside for special purposes ({allow})"));
     }
     Ok(Candidate { host, cluster, last_seen, valid_until })
 }

@@ -150,6 +150,17 @@ fn a_strangers_text_stays_in_one_line_of_comment_in_every_format() {
 }
 
 #[test]
+fn a_policy_zone_names_addresses_backwards_with_the_longest_run_of_zeros_as_zz() {
+    let dossier =
+        dossier(vec![host("203.0.113.1", 0.99), host("2001:db8::7", 0.99), host("2001:db8:1:2:3:4:5:6", 0.99)]);
+    let list = denylist(&dossier, &all(&dossier), &rules());
+    let zone = Format::Rpz.write(Change::Whole(&list.entries), &dossier.case, Marking::default());
+    let triggers: Vec<&str> =
+        zone.lines().filter(|line| line.contains("rpz-ip CNAME")).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(triggers, ["32.1.113.0.203.rpz-ip", "128.7.zz.db8.2001.rpz-ip", "128.6.5.4.3.2.1.db8.2001.rpz-ip"]);
+}
+
+#[test]
 fn what_came_and_what_went_is_told() {
     let before: BTreeSet<IpNet> =
         ["203.0.113.1/32", "203.0.113.9/32"].iter().map(|text| text.parse().unwrap()).collect();
