@@ -130,7 +130,7 @@ ports = {{ {ports} }}
 def hostile(hostkin: Hostkin, folder: Path) -> Case:
     scope, case = folder / "scope.toml", folder / "hostile.case"
     scope.write_text(SCOPE.format(title="=1+1 Straße <b> ]]> ; } #", networks=f"{street.NETWORK}.0/28",
-                                  authority="Universität =1+1 <script>alert(1)</script>, \\"x\\" <y@example.net>",
+                                  authority="Universität =1+1 <script>alert(1)</script>, 'x' <y@example.net>",
                                   ports=f"http = [{street.HTTP}], tls = [{street.TLS}], ssh = [{street.SSH}]"))
     hostkin.run("new", case, "--scope", scope)
     seed = f"{street.NETWORK}.1"

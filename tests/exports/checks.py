@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import unicodedata
 import xml.etree.ElementTree
+from pathlib import Path
 
 import jsonschema
 import stix2
@@ -247,7 +248,7 @@ def named(name, text):
         code = json.loads(code).get("cidr", "") if name == "drop" else code.split("\t")[0]
         if name == "rpz":
             code = " ".join(trigger(found) for found in re.findall(r"\d+\.([0-9a-z.]+)\.rpz-ip", code))
-        for word in re.findall(r"[0-9.]+(?:/\d+)?|[0-9a-f:]+:[0-9a-f:]*(?:/\d+)?", code):
+        for word in re.findall(r"[0-9a-f]*:[0-9a-f:]+(?:/\d+)?|[0-9.]+(?:/\d+)?", code):
             try:
                 if "." in word or ":" in word:
                     found.add(str(ipaddress.ip_network(word)))

@@ -305,7 +305,10 @@ fn fingerprints(host: &SharedHost, service: &SharedService) -> Value {
     set(&mut at, "port", (service.port != 0).then(|| service.port.into()));
     set(&mut at, "name", service.name.as_deref().map(Value::from));
     let facets: Vec<Value> = service.facets.iter().map(facet).collect();
-    json!({ "extension_type": "property-extension", "service": at, "captures_sha256": service.captures, "facets": facets })
+    let mut extension = json!({ "extension_type": "property-extension", "service": at, "facets": facets });
+    // STIX allows no empty list: imports have no captures.
+    set(&mut extension, "captures_sha256", (!service.captures.is_empty()).then(|| service.captures.clone().into()));
+    extension
 }
 
 fn facet(facet: &SharedFacet) -> Value {
