@@ -17,6 +17,7 @@ mod demo;
 mod dependencies;
 mod evidence;
 mod exits;
+mod exports;
 mod gate;
 mod golden_http;
 mod golden_jarm;
