@@ -61,6 +61,17 @@ pub enum Verb {
     Seed(Seed),
     /// Withdraw a seed; a recorded correction.
     Unseed(Unseed),
+    /// Record that a host is the provider's.
+    Confirm(super::verdict::Judge),
+    /// Record that a host is not the provider's: evidence against.
+    Reject(super::verdict::Judge),
+    /// The hosts whose confirmation or rejection would teach most.
+    Ask(super::ask::Ask),
+    /// Whether scores mean what they say, on labelled worlds or cases: the reliability table.
+    Calibrate(super::calibrate::Calibrate),
+    /// Public files about addresses and networks: BGP tables, registry data, deny lists, cloud ranges.
+    #[command(subcommand)]
+    Data(super::data::Data),
     /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.
@@ -91,6 +102,8 @@ pub enum Verb {
     Redact(super::redact::Redact),
     /// What is kept how long, and erasing what is older.
     Retention(super::redact::Retention),
+    /// Record what became of an abuse report, or list the reports and how long hosts outlive them.
+    Outcome(super::outcome::Outcome),
     /// Write the manual page or shell completions.
     #[command(subcommand)]
     Generate(Generate),
@@ -254,8 +267,9 @@ pub struct Scan {
     /// once a seed has observations on record.
     #[arg(long)]
     pub hunt: bool,
-    /// What speaks for a host in a hunt: the first telling service that it offers (`auto` chooses the order, a protocol
-    /// goes first), or `any`, which costs more: ruled out only when all of them differ.
+    /// What speaks for a host in a hunt. `auto`: it is ruled out only when its TLS and its SSH both differ from every
+    /// seed's. A protocol: that one alone, where the host offers it, which costs less and misses hosts that share only
+    /// another. `any`: it is ruled out only when HTTP differs too.
     #[arg(long, value_enum, default_value_t = HuntBy::Auto, conflicts_with = "full")]
     pub hunt_by: HuntBy,
     /// Leave out the rest of a /24 once its answering hosts show that fewer than SHARE of them are like a seed, where
@@ -335,9 +349,9 @@ pub struct Merge {
 /// What speaks for a host in a hunt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HuntBy {
-    /// The first telling service that it offers, in the order that costs least.
+    /// TLS and SSH, each that it offers; HTTP where it offers neither.
     Auto,
-    /// The same, TLS first.
+    /// The first telling service that it offers, TLS first.
     Jarm,
     /// The same, SSH first.
     Ssh,
@@ -513,7 +527,7 @@ pub struct Export {
     /// Output form.
     #[command(flatten)]
     pub form: Form,
-    /// Write to this file instead of standard output; it must not exist yet.
+    /// Write to this file instead of standard output; it must not exist yet. Abuse reports: a new folder.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Replace the file if it exists.
@@ -522,6 +536,9 @@ pub struct Export {
     /// `bundle`: only what concerns this host; may be given more than once.
     #[arg(long, value_name = "IP")]
     pub host: Vec<IpAddr>,
+    /// What is shared with others.
+    #[command(flatten)]
+    pub sharing: super::share::Sharing,
 }
 
 /// What can be exported.
@@ -543,8 +560,22 @@ pub enum What {
     Scope,
     /// One archive with everything that a stranger needs to check the case: `hostkin verify FILE`.
     Bundle,
-    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import timestamp` takes the answer.
+    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import CASE timestamp FILE` takes the answer.
     TimestampRequest,
+    /// A STIX 2.1 bundle.
+    Stix,
+    /// A MISP event.
+    Misp,
+    /// Hosts and the values they share, as a graph (GraphML).
+    Graphml,
+    /// The graph's nodes, as rows.
+    Nodes,
+    /// The graph's edges, as rows.
+    Edges,
+    /// Addresses to block, in the words of a firewall (--as).
+    Denylist,
+    /// Abuse reports to holders, announcing ASes and upstreams, as mails in a folder. Nothing is sent.
+    Abuse,
 }
 
 /// How rows are written.

@@ -9,11 +9,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::args::{Import, ImportFormat};
 use super::exit::{Exit, Stop};
+use super::link::keep_columns;
 use super::term::{Term, counted};
 use super::{VERSION, actor};
 use crate::clock::{Clock, SystemClock};
 use crate::evidence;
 use crate::facet::flat::{FlatError, FlatHosts, KEYS};
+use crate::link::Builder;
 use crate::store::{Case, ImportSpec, StoreError};
 
 /// Remarks shown one by one; the rest are counted.
@@ -34,6 +36,9 @@ fn hosts(import: &Import, term: &Term) -> Result<Exit, Stop> {
     let mut case = Case::open(path)?;
     let clock = SystemClock::new();
     let (mut lost, mut empty) = (false, false);
+    // The columns of a case that had nothing are made on the way, without reading it all again.
+    let mut columns = (files.len() == 1 && case.is_empty()?).then(Builder::new);
+    let mut taken = 0;
     for file in files {
         let source = file.display().to_string();
         let input: Box<dyn BufRead> = if file.as_os_str() == "-" {
@@ -52,8 +57,15 @@ fn hosts(import: &Import, term: &Term) -> Result<Exit, Stop> {
         };
         let mut hosts = FlatHosts::new(input)
             .filter_map(|line| match line {
-                Ok(host) => {
+                Ok(mut host) => {
                     host.notes.iter().for_each(|note| remarks.add(host.line, note));
+                    if let Some(columns) = &mut columns {
+                        // As the case gives hosts back; the import keeps what was said.
+                        let unknown = host.facts.unknown();
+                        let said = std::mem::replace(&mut host.facts.timed_out, unknown);
+                        columns.add(&host.facts);
+                        host.facts.timed_out = said;
+                    }
                     Some(Ok(host.facts))
                 }
                 Err(error @ FlatError::Io { .. }) => Some(Err(Broken::File(error))),
@@ -74,6 +86,7 @@ fn hosts(import: &Import, term: &Term) -> Result<Exit, Stop> {
         drop(hosts);
         remarks.tell(&source, term);
         empty |= counts.is_none();
+        taken += counts.map_or(0, |counts| counts.hosts);
         lost |= remarks.lost > 0;
         match counts {
             Some(counts) => term.say(format!(
@@ -88,7 +101,10 @@ fn hosts(import: &Import, term: &Term) -> Result<Exit, Stop> {
             )),
         }
     }
-    case.build_postings()?;
+    // An address that came in several lines is put together by the store alone.
+    if let Some(columns) = columns.filter(|columns| columns.len() as u64 == taken && taken > 0) {
+        keep_columns(&mut case, &columns.finish())?;
+    }
     Ok(if lost || empty { Exit::Part } else { Exit::Done })
 }
 

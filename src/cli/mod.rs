@@ -1,7 +1,11 @@
 //! The command line: one file per verb. Joins the stages; nothing names this module.
 
 mod args;
+mod ask;
+mod bundle;
+mod calibrate;
 mod case;
+mod data;
 mod demo;
 mod diff;
 mod exit;
@@ -12,20 +16,25 @@ mod hunt;
 mod import;
 mod info;
 mod interrupt;
+mod knowledge;
 mod lab;
 mod link;
 mod merge;
 mod new;
+mod outcome;
 mod plan;
 mod probe;
 mod progress;
 mod redact;
+mod report;
 mod reread;
 mod scan;
 mod scope;
 mod seed;
+mod share;
 mod sign;
 mod term;
+mod verdict;
 mod verify;
 mod why;
 
@@ -51,6 +60,11 @@ pub fn run(args: Args) -> Exit {
         Verb::Scope(scope) => scope::run(&scope),
         Verb::Seed(seed) => seed::add(&seed, &term),
         Verb::Unseed(unseed) => seed::remove(&unseed, &term),
+        Verb::Confirm(judge) => verdict::run(&judge, true, &term),
+        Verb::Reject(judge) => verdict::run(&judge, false, &term),
+        Verb::Calibrate(calibrate) => calibrate::run(&calibrate, &term),
+        Verb::Ask(ask) => ask::run(&ask, &term),
+        Verb::Data(data) => data::run(&data, &term),
         Verb::Plan(scan) => plan::run(&scan, &term),
         Verb::Scan(scan) => scan::run(&scan, &term),
         Verb::Merge(merge) => merge::run(&merge, &term),
@@ -66,6 +80,7 @@ pub fn run(args: Args) -> Exit {
         Verb::Sign(sign) => sign::run(&sign, &term),
         Verb::Redact(redact) => redact::redact(&redact, &term),
         Verb::Retention(retention) => redact::retention(&retention, &term),
+        Verb::Outcome(one) => outcome::run(&one, &term),
         Verb::Generate(generate) => generate::run(&generate),
     };
     // Whatever became of it: what is on record is signed.

@@ -24,6 +24,8 @@ mod address;
 mod asked;
 mod capture;
 mod chain;
+mod columns;
+mod dataset;
 mod diff;
 mod error;
 mod find;
@@ -49,6 +51,7 @@ mod writer;
 
 pub use asked::{Asked, AskedState, AskedTotals};
 pub use chain::{ChainedRecord, LineSignature};
+pub use dataset::StoredDataset;
 pub use diff::{Change, What};
 pub use error::{Result, StoreError};
 pub use find::Found;
@@ -64,12 +67,15 @@ pub use reread::RereadCounts;
 pub use run::{Counters, Run, RunId, RunKind, RunSpec, RunState, State};
 pub use scope::CaseScope;
 pub use sealed::SealedObservation;
-pub use writer::{Committed, HostDone, RunWriter, ServiceDone};
+pub use writer::{Committed, HostDone, QuietHost, RunWriter, ServiceDone};
 
 use chain::ERASED;
 
 /// How long a write waits for another process to finish its own.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// Pages kept in memory, as `PRAGMA cache_size` takes it: 256 MiB.
+const CACHE: i64 = -262_144;
 
 /// What a new case starts with.
 #[derive(Clone, Debug)]
@@ -178,6 +184,15 @@ impl Case {
         Ok(())
     }
 
+    /// True when the index of [`build_postings`](Self::build_postings) is there.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    pub fn has_postings(&self) -> Result<bool> {
+        let read = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'facets_by_value')";
+        Ok(self.connection.query_row(read, [], |row| row.get(0))?)
+    }
+
     /// A transaction that holds the write lock from its start.
     fn write(&mut self) -> Result<Transaction<'_>> {
         Ok(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
@@ -276,9 +291,10 @@ fn set_up(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
         "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA synchronous = NORMAL;
-         PRAGMA temp_store = FILE; PRAGMA cache_size = -262144; PRAGMA wal_autocheckpoint = 10000;
+         PRAGMA temp_store = FILE; PRAGMA wal_autocheckpoint = 10000;
          PRAGMA journal_size_limit = 67108864;",
     )?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
     Ok(())
 }
 

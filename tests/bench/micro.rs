@@ -12,7 +12,7 @@
 
 use std::cell::Cell;
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ use hostkin::observation::{Capture, End, Exchange, Observation, Outcome, Service
 use hostkin::proto::jarm::{self, HelloRandom};
 use hostkin::proto::ssh::{self, Kex, Want};
 use hostkin::proto::{self, Conversation as _, Event, Reading, flight, http, x509};
+use hostkin::range::fact::Origin;
+use hostkin::range::{Asn, Dataset, Fact, FactKind, Format, Held, Knowledge};
 use hostkin::scan::usage;
 use hostkin::store::{AskedState, Case, Counters, HostDone, NewCase, RunId, RunSpec, RunWriter, ServiceDone};
 use hostkin::target::{Order, Shard};
@@ -47,6 +49,7 @@ fn main() {
     order(&bench);
     limiter(&bench);
     writer(&bench);
+    lookup(&bench);
     evidence(&bench);
 }
 
@@ -201,7 +204,7 @@ fn limiter(bench: &Bench) {
         n += 1;
         clock.advance(Duration::from_millis(1));
         let turn = limiter.take(host(n), Some(n % 50));
-        limiter.forget(host(n));
+        limiter.forget([host(n)].into_iter());
         turn
     });
     // What the pace of the whole run costs with 256 hosts waiting, their timers included.
@@ -236,7 +239,7 @@ async fn turn(limiter: &Limiter, host: IpAddr) {
     while let Err(NoTurn::NotYet(time)) = limiter.take(host, None) {
         limiter.line_up_again(time).await;
     }
-    limiter.forget(host);
+    limiter.forget([host].into_iter());
 }
 
 /// A host with all three services, most of whose values others have too; certificate and SSH key are its own.
@@ -395,4 +398,52 @@ fn true_host(index: u64, samples: &[(Speech, Capture)]) -> HostDone {
         ServiceDone { ordinal, state: AskedState::Heard, heard: vec![(observation, reading)] }
     });
     HostDone { index, address, asn: None, prefix: None, services: heard.collect() }
+}
+
+/// Longest matches over a million prefixes of each family, addresses at random, half of them inside a prefix at least.
+fn lookup(bench: &Bench) {
+    if !bench.wants("lookup") {
+        return;
+    }
+    let mut state = 1u64;
+    let mut draw = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u128::from(state >> 32)
+    };
+    for v4 in [true, false] {
+        // As in real tables: most are /24 and /48, nested in shorter ones.
+        let lengths: &[u8] = if v4 { &[24, 24, 24, 24, 22, 20, 16] } else { &[48, 48, 48, 44, 40, 32] };
+        let mut address = move || {
+            let (low, high) = (draw(), draw());
+            let v4_bits = u32::try_from((high % (223 << 24)) + (1 << 24)).unwrap();
+            let v6_bits = (0x2a00u128 << 112) + (high << 84) + low;
+            if v4 { IpAddr::V4(Ipv4Addr::from_bits(v4_bits)) } else { IpAddr::V6(Ipv6Addr::from_bits(v6_bits)) }
+        };
+        let prefixes: Vec<_> = (0..1_000_000)
+            .map(|at| ipnet::IpNet::new(address(), lengths[at % lengths.len()]).unwrap().trunc())
+            .collect();
+        let asked: Vec<IpAddr> =
+            (0..1 << 16).map(|at| if at % 2 == 0 { prefixes[at * 15].addr() } else { address() }).collect();
+        let fact = |prefix| Fact::Origin(Origin { prefix, origins: vec![Asn(64_500)], peers_seen: None });
+        let about = Dataset {
+            id: 1,
+            format: Format::Pfx2as,
+            name: "made up".to_owned(),
+            source: String::new(),
+            date: jiff::civil::Date::constant(2026, 4, 1),
+            sha256: [0; 32],
+            bytes: 0,
+            licence: String::new(),
+            counts: [(FactKind::Origins, 1_000_000)].into(),
+            whole: true,
+            warnings: Vec::new(),
+        };
+        let facts: Vec<Fact> = prefixes.iter().copied().map(fact).collect();
+        let knowledge = Knowledge::new(vec![Held::new(about, facts)]);
+        let mut at = 0;
+        bench.each(if v4 { "lookup: IPv4, a million prefixes" } else { "lookup: IPv6, a million prefixes" }, || {
+            at = (at + 1) % asked.len();
+            knowledge.origins_at(asked[at], None).map(|found| found.origins[0])
+        });
+    }
 }

@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("observation", &["clock"]),
     ("facet", &["clock"]),
     ("finding", &["clock", "facet"]),
+    ("range", &["clock", "observation", "facet"]),
     ("scope", &["clock", "observation"]),
     ("target", &["observation", "scope"]),
     ("proto", &["observation", "facet", "clock"]),
