@@ -105,6 +105,11 @@ fn changes(verb: &Verb) -> Option<&std::path::Path> {
         Verb::Unseed(unseed) => Some(&unseed.case),
         Verb::Scan(scan) => Some(&scan.case),
         Verb::Merge(merge) => Some(&merge.case),
+        Verb::Confirm(judge) | Verb::Reject(judge) => Some(&judge.case),
+        Verb::Data(data::Data::Import(import)) => Some(&import.case),
+        Verb::Outcome(outcome) => Some(&outcome.case),
+        // Those that a later export goes by are on record.
+        Verb::Export(export) => Some(&export.case),
         Verb::Import(import) => Some(&import.case),
         Verb::Reread(only) | Verb::Link(only) => Some(&only.case),
         Verb::Redact(redact) => Some(&redact.case),
