@@ -10,6 +10,8 @@
 //! - `fellegi-sunter`: one likelihood ratio a group, adjusted for the frequency of the value, nothing fitted;
 //! - `hostkin`: this project.
 
+#![expect(clippy::indexing_slicing, reason = "places are numbers that were given out here")]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
 use std::fs::File;
