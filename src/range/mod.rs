@@ -7,6 +7,7 @@
 mod asn;
 pub mod dataset;
 pub mod fact;
+mod flat;
 mod held;
 mod infer;
 mod knowledge;
