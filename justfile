@@ -32,5 +32,6 @@ netns:
 # The engine's parts, then the engine beside its peers; needs root, see tests/bench/README.md.
 bench:
     cargo bench
-    cargo build --release
+    cargo build --release --bin hostkin --example hunt_street
     tests/bench/run
+    tests/bench/hunt

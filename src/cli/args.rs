@@ -61,6 +61,17 @@ pub enum Verb {
     Seed(Seed),
     /// Withdraw a seed; a recorded correction.
     Unseed(Unseed),
+    /// Record that a host is the provider's.
+    Confirm(super::verdict::Judge),
+    /// Record that a host is not the provider's: evidence against.
+    Reject(super::verdict::Judge),
+    /// The hosts whose confirmation or rejection would teach most.
+    Ask(super::ask::Ask),
+    /// Whether scores mean what they say, on labelled worlds or cases: the reliability table.
+    Calibrate(super::calibrate::Calibrate),
+    /// Public files about addresses and networks: BGP tables, registry data, deny lists, cloud ranges.
+    #[command(subcommand)]
+    Data(super::data::Data),
     /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.
@@ -85,6 +96,14 @@ pub enum Verb {
     Export(Export),
     /// Record what became of an abuse report, or list the reports and how long hosts outlive them.
     Outcome(super::outcome::Outcome),
+    /// Check a case or a bundle: chain, signatures, digests; read every fingerprint again.
+    Verify(super::verify::Verify),
+    /// Sign the record of a case, with its own key or another.
+    Sign(super::sign::Sign),
+    /// Erase what one host said, or what shows one value; a recorded redaction.
+    Redact(super::redact::Redact),
+    /// What is kept how long, and erasing what is older.
+    Retention(super::redact::Retention),
     /// Write the manual page or shell completions.
     #[command(subcommand)]
     Generate(Generate),
@@ -164,6 +183,9 @@ pub struct New {
     /// The written authorisation (TOML); see `scopes/` for examples.
     #[arg(long, value_name = "FILE")]
     pub scope: PathBuf,
+    /// Sign with this private key (Ed25519, PKCS #8 in PEM) instead of a new one, which would be put at CASE.key.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
 
 /// `info`
@@ -245,8 +267,9 @@ pub struct Scan {
     /// once a seed has observations on record.
     #[arg(long)]
     pub hunt: bool,
-    /// What speaks for a host in a hunt: the first telling service that it offers (`auto` chooses the order, a protocol
-    /// goes first), or `any`, which costs more: ruled out only when all of them differ.
+    /// What speaks for a host in a hunt. `auto`: it is ruled out only when its TLS and its SSH both differ from every
+    /// seed's. A protocol: that one alone, where the host offers it, which costs less and misses hosts that share only
+    /// another. `any`: it is ruled out only when HTTP differs too.
     #[arg(long, value_enum, default_value_t = HuntBy::Auto, conflicts_with = "full")]
     pub hunt_by: HuntBy,
     /// Leave out the rest of a /24 once its answering hosts show that fewer than SHARE of them are like a seed, where
@@ -326,9 +349,9 @@ pub struct Merge {
 /// What speaks for a host in a hunt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HuntBy {
-    /// The first telling service that it offers, in the order that costs least.
+    /// TLS and SSH, each that it offers; HTTP where it offers neither.
     Auto,
-    /// The same, TLS first.
+    /// The first telling service that it offers, TLS first.
     Jarm,
     /// The same, SSH first.
     Ssh,
@@ -415,6 +438,8 @@ pub struct Import {
 pub enum ImportFormat {
     /// Flat hosts: JSON lines, one object for each host.
     Hosts,
+    /// Answers of a time-stamp authority (RFC 3161) to what `hostkin export CASE timestamp-request` wrote.
+    Timestamp,
 }
 
 /// `why`
@@ -511,6 +536,19 @@ pub struct Export {
     /// What is shared with others.
     #[command(flatten)]
     pub sharing: super::share::Sharing,
+    /// `bundle`: only what concerns this host; may be given more than once.
+    #[arg(long, value_name = "IP")]
+    pub host: Vec<IpAddr>,
+}
+
+impl Export {
+    /// True when the case keeps on record what was exported, or what was said with it.
+    #[must_use]
+    pub fn records(&self) -> bool {
+        self.what == What::Abuse
+            || (self.what == What::Denylist && self.output.is_some())
+            || !self.sharing.own.is_empty()
+    }
 }
 
 /// What can be exported.
@@ -544,6 +582,10 @@ pub enum What {
     Denylist,
     /// Abuse reports to holders, announcing ASes and upstreams, as mails in a folder. Nothing is sent.
     Abuse,
+    /// One archive with everything that a stranger needs to check the case: `hostkin verify FILE`.
+    Bundle,
+    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import timestamp` takes the answer.
+    TimestampRequest,
 }
 
 /// How rows are written.

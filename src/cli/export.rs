@@ -1,6 +1,6 @@
 //! `export`: results as rows, and the report.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::anyhow;
@@ -10,25 +10,34 @@ use super::VERSION;
 use super::args::{Export, Form, Format, What};
 use super::case::{as_of, scope_as_kept};
 use super::exit::{Exit, Stop};
-use super::find::write;
+use super::find::write_to;
 use super::share;
-use super::term::{Output, Term, width};
+use super::term::{Output, Term, counted, width};
+use crate::evidence;
 use crate::facet::{FacetKind, show_bytes};
 use crate::finding::Findings;
 use crate::report::{self, CaseFacts, CaseFile, HostSight, RowForm, RowStream, Rows, RunFacts, Sights};
+use crate::seal::hex;
 use crate::store::{Case, ObservationFilter, RunKind, StoreError};
 
 pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
     args.sharing.fits(args)?;
     let form = form(args)?;
+    if !args.host.is_empty() && args.what != What::Bundle {
+        return Err(Stop::usage(anyhow!("--host goes with `bundle` only")));
+    }
     if matches!(
         args.what,
         What::Stix | What::Misp | What::Graphml | What::Nodes | What::Edges | What::Denylist | What::Abuse
     ) {
         return share::run(args, form, term);
     }
+    if matches!(args.what, What::Bundle | What::TimestampRequest) {
+        // What waits is sealed and signed first, where the case may be written.
+        super::sign::after(&args.case, term);
+    }
     let case = Case::open_read_only(&args.case)?;
-    let rows = |rows: Rows| write(&rows.defanged(args.sharing.defang), form, output(args)?);
+    let rows = |rows: Rows| write_to(&rows.defanged(args.sharing.defang), form, output(args)?);
     match args.what {
         What::Clusters => {
             let (findings, sights) = (findings(&case)?, sights(&case)?);
@@ -38,7 +47,7 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
             } else {
                 report::clusters(&findings, &sights)
             };
-            write(&rows.defanged(args.sharing.defang), form, output(args)?)?;
+            write_to(&rows.defanged(args.sharing.defang), form, output(args)?)?;
         }
         What::Ranking => rows(report::ranking(&findings(&case)?))?,
         What::Facets => rows(facets(&case)?)?,
@@ -46,9 +55,59 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
         What::Report => write_text(&page(&case)?, output(args)?)?,
         What::Typst => write_text(&report::typst(&case_file(&case)?)?, output(args)?)?,
         What::Scope => write_text(&case.scope()?.text, output(args)?)?,
+        What::Bundle => bundle(&case, args, term)?,
+        What::TimestampRequest => {
+            let (record, digest, question) = evidence::request(&case)?;
+            refuse_terminal(args, "a question for a time-stamp authority")?;
+            let mut out = output(args)?;
+            out.write_all(&question)?;
+            out.finish()?;
+            term.say(format!(
+                "record {record} with the digest {}: send the file to an authority you trust, as",
+                hex(&digest)
+            ));
+            term.say("application/timestamp-query, and take its answer in with `hostkin import timestamp CASE FILE`");
+        }
         _ => {}
     }
     Ok(Exit::Done)
+}
+
+/// Bytes that no terminal can show.
+fn refuse_terminal(args: &Export, what: &str) -> Result<(), Stop> {
+    if args.output.is_none() && std::io::stdout().is_terminal() {
+        return Err(Stop::usage(anyhow!("{what} is no text for a terminal; give a file with -o FILE")));
+    }
+    Ok(())
+}
+
+/// Writes a bundle, whole or of chosen hosts.
+fn bundle(case: &Case, args: &Export, term: &Term) -> Result<(), Stop> {
+    refuse_terminal(args, "a bundle")?;
+    let mut out = output(args)?;
+    let hosts = (!args.host.is_empty()).then_some(args.host.as_slice());
+    let counts = evidence::write_bundle(case, hosts, &mut out)?;
+    out.finish()?;
+    let file = args.output.as_deref().map_or("FILE".to_owned(), |path| path.display().to_string());
+    term.say(format!(
+        "{}: {}, {} with the bytes of {}",
+        file,
+        counted(counts.records, "record"),
+        counted(counts.observations, "observation"),
+        counts.captures
+    ));
+    if counts.waiting > 0 {
+        term.warn(format!(
+            "{} not sealed yet and left out; a scan is under way",
+            counted(counts.waiting, "observation")
+        ));
+    }
+    match counts.signers.as_slice() {
+        [] => term.warn("nothing in it is signed: it shows that nothing was changed, not by whom it was made"),
+        signers => term.say(format!("signer  {}  (give this on another way than the file)", signers.join(", "))),
+    }
+    term.say(format!("anybody checks it with: hostkin verify {file}"));
+    Ok(())
 }
 
 /// The form asked for, or that the file's name asks for. Text has none.
@@ -66,6 +125,9 @@ fn form(args: &Export) -> Result<Form, Stop> {
         }
         What::Scope if asked => {
             Err(Stop::usage(anyhow!("the scope is written as it was read; it takes neither --format nor --json")))
+        }
+        What::Bundle | What::TimestampRequest if asked => {
+            Err(Stop::usage(anyhow!("this is one file of its own form; it takes neither --format nor --json")))
         }
         _ if asked => Ok(args.form),
         _ => {

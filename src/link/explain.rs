@@ -68,6 +68,8 @@ fn row(ground: Ground<'_>, profile: &Profile, group: Group, ratio: &Ratio, count
         log10_lr: rounded(ratio.ln / std::f64::consts::LN_10, 4),
         log10_counted: rounded(counted / std::f64::consts::LN_10, 4),
         observed: ratio.observed,
+        default_of: None,
+        likeness: 1.0,
         words: String::new(),
     };
     let mut same = None;
@@ -77,6 +79,8 @@ fn row(ground: Ground<'_>, profile: &Profile, group: Group, ratio: &Ratio, count
         let members = held.map_or(0, |held| held.members);
         let itself = u32::from(own <= 0.0);
         row.agrees_at = Some(rung.name().to_owned());
+        row.default_of = held.and_then(|held| held.habit).map(|habit| habit.as_str().to_owned());
+        row.likeness = rounded(held.map_or(1.0, |held| held.likeness), 4);
         row.value = Some(shown(column.value(code)));
         row.in_set = rounded((held.map_or(0.0, |held| held.mass) - own).max(0.0), 2);
         row.set_size = rounded((profile.rung(rung).map_or(0.0, |one| one.mass) - own).max(0.0), 2);
@@ -142,7 +146,7 @@ pub(super) fn support(counted: f64) -> &'static str {
 }
 
 /// A value for the table: parts joined by ` + `, cut at a length that no real one has.
-fn shown(value: &[u8]) -> String {
+pub(super) fn shown(value: &[u8]) -> String {
     let parts: Vec<String> = value
         .split(|byte| *byte == PART)
         .map(|part| part.split(|byte| *byte == ITEM).map(show_bytes).collect::<Vec<_>>().join(", "))

@@ -44,10 +44,19 @@ impl<'a> Visit<'a> {
     /// The telling connections, until the hunt knows what the host is.
     async fn look(&mut self, hunt: &Hunt) -> Verdict {
         let mut standing = Standing::new(hunt);
-        for speech in hunt.speeches() {
+        let mut rest = hunt.services.as_slice();
+        while let Some((telling, later)) = rest.split_first() {
+            rest = later;
+            let speech = telling.speech();
             let mut answers = Vec::new();
             for (place, service) in self.host.services.iter().enumerate() {
-                if service.speech != speech || !self.wants(place, service) {
+                if service.speech != speech {
+                    continue;
+                }
+                if !self.wants(place, service) {
+                    if self.known.get(place) == Some(&Presence::Refused) {
+                        answers.push(hunt.refused(speech));
+                    }
                     continue;
                 }
                 let mut probe = Probe::new(self.door, service, self.settings);
@@ -57,8 +66,8 @@ impl<'a> Visit<'a> {
                 }
                 answers.push(told);
             }
-            standing.hear(&answers);
-            if let Some(verdict) = standing.so_far() {
+            standing.hear(*telling, &answers);
+            if let Some(verdict) = standing.so_far(rest) {
                 return verdict;
             }
         }
@@ -141,12 +150,21 @@ impl Probe<'_> {
             if done || !answers.contains(&Answer::Open) || answers.contains(&Answer::Like) {
                 return answers;
             }
+            if hunt.lacks_leaf(&self.shown()) {
+                // Of TLS 1.3 alone, and where a hello was turned down, only a session shows the certificate.
+                let _ = self.session().await;
+                break;
+            }
         }
         self.compared(hunt)
     }
 
+    fn shown(&self) -> Shown {
+        Shown::read(self.service.speech, &self.capture)
+    }
+
     fn compared(&self, hunt: &Hunt) -> Vec<Answer> {
-        let mut answers = hunt.compare(&Shown::read(self.service.speech, &self.capture));
+        let mut answers = hunt.compare(&self.shown());
         // What we could not ask, because of us, rules nobody out.
         if self
             .capture

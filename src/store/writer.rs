@@ -12,7 +12,10 @@ use serde_json::Value;
 use super::asked::OpenChunks;
 use super::row::{Memory, Rows, Sighting};
 use super::run::progress;
-use super::{Access, Action, AskedState, Counters, Position, Result, RunId, StoreError, connect, int, record, schema};
+use super::{
+    Access, Action, AskedState, Counters, Position, Result, RunId, StoreError, chain, connect, int, leaf, record,
+    schema,
+};
 use crate::clock::Timestamp;
 use crate::observation::{Observation, Seen};
 use crate::proto::Reading;
@@ -58,6 +61,7 @@ pub struct Committed {
 pub struct RunWriter {
     connection: Connection,
     run: RunId,
+    actor: String,
     fence: i64,
     position: Position,
     memory: Memory,
@@ -84,9 +88,12 @@ impl RunWriter {
             transaction.query_row(fence, [run], |row| row.get(0)).optional()?.ok_or(StoreError::NoRun { run })?;
         transaction.execute_batch("DROP INDEX IF EXISTS facets_by_value")?;
         let (position, _) = progress(&transaction, run)?;
+        let actor = started_by(&transaction, run)?;
+        // What waits since a part that was broken off.
+        leaf::seal_waiting(&transaction, chain::now(), &actor, 1)?;
         transaction.commit()?;
         let open = OpenChunks::new(&connection, run)?;
-        Ok(Self { connection, run, fence, position, memory: Memory::new()?, open })
+        Ok(Self { connection, run, actor, fence, position, memory: Memory::new()?, open })
     }
 
     /// The run being written.
@@ -106,11 +113,7 @@ impl RunWriter {
     /// # Errors
     /// As [`RunWriter::commit`].
     pub fn record(&mut self, at: Timestamp, action: Action, body: &Value) -> Result<()> {
-        let read = "SELECT actor FROM records WHERE action = ?1 AND subject = ?2 ORDER BY seq DESC LIMIT 1";
-        let subject = self.run.to_string();
-        let started = params![Action::ScanStarted.as_str(), subject];
-        let actor: Option<String> = self.connection.query_row(read, started, |row| row.get(0)).optional()?;
-        record::append(&self.connection, at, actor.as_deref().unwrap_or_default(), action, &subject, body)?;
+        record::append(&self.connection, at, &self.actor, action, &self.run.to_string(), body)?;
         Ok(())
     }
 
@@ -152,9 +155,17 @@ impl RunWriter {
             }
         }
         self.open.write(&transaction, position.low)?;
+        leaf::seal_waiting(&transaction, chain::now(), &self.actor, leaf::WAITING)?;
         transaction.commit()?;
         Ok(committed)
     }
+}
+
+/// Who began the run.
+fn started_by(connection: &Connection, run: RunId) -> Result<String> {
+    let read = "SELECT actor FROM records WHERE action = ?1 AND subject = ?2 ORDER BY seq DESC LIMIT 1";
+    let started = params![Action::ScanStarted.as_str(), run.to_string()];
+    Ok(connection.query_row(read, started, |row| row.get(0)).optional()?.unwrap_or_default())
 }
 
 /// Hosts that said nothing get no row.
