@@ -94,8 +94,6 @@ pub enum Verb {
     Diff(Diff),
     /// Write results: clusters, ranking, observations, facets, the report, the scope.
     Export(Export),
-    /// Record what became of an abuse report, or list the reports and how long hosts outlive them.
-    Outcome(super::outcome::Outcome),
     /// Check a case or a bundle: chain, signatures, digests; read every fingerprint again.
     Verify(super::verify::Verify),
     /// Sign the record of a case, with its own key or another.
@@ -104,6 +102,8 @@ pub enum Verb {
     Redact(super::redact::Redact),
     /// What is kept how long, and erasing what is older.
     Retention(super::redact::Retention),
+    /// Record what became of an abuse report, or list the reports and how long hosts outlive them.
+    Outcome(super::outcome::Outcome),
     /// Write the manual page or shell completions.
     #[command(subcommand)]
     Generate(Generate),
@@ -530,15 +530,15 @@ pub struct Export {
     /// Write to this file instead of standard output; it must not exist yet. Abuse reports: a new folder.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Replace the file should it be there.
+    /// Replace the file if it exists.
     #[arg(long, requires = "output")]
     pub force: bool,
-    /// What is shared with others.
-    #[command(flatten)]
-    pub sharing: super::share::Sharing,
     /// `bundle`: only what concerns this host; may be given more than once.
     #[arg(long, value_name = "IP")]
     pub host: Vec<IpAddr>,
+    /// What is shared with others.
+    #[command(flatten)]
+    pub sharing: super::share::Sharing,
 }
 
 impl Export {
@@ -568,6 +568,10 @@ pub enum What {
     Typst,
     /// The scope's exact text, as the case was opened with it.
     Scope,
+    /// One archive with everything that a stranger needs to check the case: `hostkin verify FILE`.
+    Bundle,
+    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import CASE timestamp FILE` takes the answer.
+    TimestampRequest,
     /// A STIX 2.1 bundle.
     Stix,
     /// A MISP event.
@@ -582,10 +586,6 @@ pub enum What {
     Denylist,
     /// Abuse reports to holders, announcing ASes and upstreams, as mails in a folder. Nothing is sent.
     Abuse,
-    /// One archive with everything that a stranger needs to check the case: `hostkin verify FILE`.
-    Bundle,
-    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import timestamp` takes the answer.
-    TimestampRequest,
 }
 
 /// How rows are written.

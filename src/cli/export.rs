@@ -1,24 +1,20 @@
-//! `export`: results as rows, and the report.
+//! `export`: results as rows; what else can be written stands in files of its own.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::anyhow;
 use serde_json::json;
 
-use super::VERSION;
 use super::args::{Export, Form, Format, What};
-use super::case::{as_of, scope_as_kept};
 use super::exit::{Exit, Stop};
-use super::find::write_to;
-use super::share;
-use super::term::{Output, Term, counted, width};
-use crate::evidence;
+use super::find::write;
+use super::term::{Output, Term, width};
+use super::{bundle, report as report_page, share};
 use crate::facet::{FacetKind, show_bytes};
 use crate::finding::Findings;
-use crate::report::{self, CaseFacts, CaseFile, HostSight, RowForm, RowStream, Rows, RunFacts, Sights};
-use crate::seal::hex;
-use crate::store::{Case, ObservationFilter, RunKind, StoreError};
+use crate::report::{self, HostSight, RowForm, RowStream, Rows, Sights};
+use crate::store::{Case, ObservationFilter, StoreError};
 
 pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
     args.sharing.fits(args)?;
@@ -26,18 +22,16 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
     if !args.host.is_empty() && args.what != What::Bundle {
         return Err(Stop::usage(anyhow!("--host goes with `bundle` only")));
     }
-    if matches!(
-        args.what,
-        What::Stix | What::Misp | What::Graphml | What::Nodes | What::Edges | What::Denylist | What::Abuse
-    ) {
-        return share::run(args, form, term);
-    }
-    if matches!(args.what, What::Bundle | What::TimestampRequest) {
-        // What waits is sealed and signed first, where the case may be written.
-        super::sign::after(&args.case, term);
+    match args.what {
+        What::Stix | What::Misp | What::Graphml | What::Nodes | What::Edges | What::Denylist | What::Abuse => {
+            return share::run(args, form, term);
+        }
+        What::Bundle | What::TimestampRequest => return bundle::run(args, term),
+        What::Report | What::Typst => return report_page::run(args),
+        _ => {}
     }
     let case = Case::open_read_only(&args.case)?;
-    let rows = |rows: Rows| write_to(&rows.defanged(args.sharing.defang), form, output(args)?);
+    let rows = |rows: Rows| write(&rows.defanged(args.sharing.defang), form, output(args)?);
     match args.what {
         What::Clusters => {
             let (findings, sights) = (findings(&case)?, sights(&case)?);
@@ -47,67 +41,19 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
             } else {
                 report::clusters(&findings, &sights)
             };
-            write_to(&rows.defanged(args.sharing.defang), form, output(args)?)?;
+            write(&rows.defanged(args.sharing.defang), form, output(args)?)?;
         }
         What::Ranking => rows(report::ranking(&findings(&case)?))?,
         What::Facets => rows(facets(&case)?)?,
         What::Observations => observations(&case, args, form)?,
-        What::Report => write_text(&page(&case)?, output(args)?)?,
-        What::Typst => write_text(&report::typst(&case_file(&case)?)?, output(args)?)?,
-        What::Scope => write_text(&case.scope()?.text, output(args)?)?,
-        What::Bundle => bundle(&case, args, term)?,
-        What::TimestampRequest => {
-            let (record, digest, question) = evidence::request(&case)?;
-            refuse_terminal(args, "a question for a time-stamp authority")?;
+        What::Scope => {
             let mut out = output(args)?;
-            out.write_all(&question)?;
+            out.write_all(case.scope()?.text.as_bytes())?;
             out.finish()?;
-            term.say(format!(
-                "record {record} with the digest {}: send the file to an authority you trust, as",
-                hex(&digest)
-            ));
-            term.say("application/timestamp-query, and take its answer in with `hostkin import timestamp CASE FILE`");
         }
         _ => {}
     }
     Ok(Exit::Done)
-}
-
-/// Bytes that no terminal can show.
-fn refuse_terminal(args: &Export, what: &str) -> Result<(), Stop> {
-    if args.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(Stop::usage(anyhow!("{what} is no text for a terminal; give a file with -o FILE")));
-    }
-    Ok(())
-}
-
-/// Writes a bundle, whole or of chosen hosts.
-fn bundle(case: &Case, args: &Export, term: &Term) -> Result<(), Stop> {
-    refuse_terminal(args, "a bundle")?;
-    let mut out = output(args)?;
-    let hosts = (!args.host.is_empty()).then_some(args.host.as_slice());
-    let counts = evidence::write_bundle(case, hosts, &mut out)?;
-    out.finish()?;
-    let file = args.output.as_deref().map_or("FILE".to_owned(), |path| path.display().to_string());
-    term.say(format!(
-        "{}: {}, {} with the bytes of {}",
-        file,
-        counted(counts.records, "record"),
-        counted(counts.observations, "observation"),
-        counts.captures
-    ));
-    if counts.waiting > 0 {
-        term.warn(format!(
-            "{} not sealed yet and left out; a scan is under way",
-            counted(counts.waiting, "observation")
-        ));
-    }
-    match counts.signers.as_slice() {
-        [] => term.warn("nothing in it is signed: it shows that nothing was changed, not by whom it was made"),
-        signers => term.say(format!("signer  {}  (give this on another way than the file)", signers.join(", "))),
-    }
-    term.say(format!("anybody checks it with: hostkin verify {file}"));
-    Ok(())
 }
 
 /// The form asked for, or that the file's name asks for. Text has none.
@@ -148,12 +94,6 @@ pub(super) fn output(args: &Export) -> Result<Output, Stop> {
         Some(path) => Output::create(path, args.force)?,
         None => Output::open(None)?,
     })
-}
-
-fn write_text(text: &str, mut out: Output) -> Result<(), Stop> {
-    out.write_all(text.as_bytes())?;
-    out.finish()?;
-    Ok(())
 }
 
 /// The last findings; an error that says how to get some where there are none.
@@ -214,53 +154,4 @@ fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
     let mut rows = RowStream::new(out, row_form, &report::OBSERVATION_COLUMNS);
     case.observations::<Stop>(&filter, |one| Ok(rows.push(report::observation_row(&one))?))?;
     Ok(rows.finish()?.finish()?)
-}
-
-/// The report as a page.
-pub(super) fn page(case: &Case) -> Result<String, Stop> {
-    Ok(report::html(&case_file(case)?)?)
-}
-
-/// What the report says, whatever its form.
-fn case_file(case: &Case) -> Result<CaseFile, Stop> {
-    let findings = case.findings()?.map(|(findings, _)| findings).unwrap_or_default();
-    let info = case.info()?;
-    let scope = scope_as_kept(case)?;
-    let records = case.records()?;
-    let time = |at: crate::clock::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    let runs = info.runs.iter().map(|run| RunFacts {
-        id: run.id,
-        kind: run.kind.as_str().to_owned(),
-        state: run.state.as_str().to_owned(),
-        started: time(run.started_at),
-        ended: run.ended_at.map(time).unwrap_or_default(),
-        hosts: if run.kind == RunKind::Import { run.hosts } else { run.counters.hosts },
-        hosts_total: run.hosts,
-        connections: run.counters.connections,
-        seed: run.seed.to_string(),
-    });
-    let facts = CaseFacts {
-        title: scope.title().to_owned(),
-        authority: scope.authority().to_owned(),
-        contact: scope.contact().unwrap_or_default().to_owned(),
-        page: scope.page().unwrap_or_default().to_owned(),
-        valid_from: time(scope.valid_from()),
-        valid_until: time(scope.valid_until()),
-        scope_sha256: scope.sha256().to_owned(),
-        scope_text: scope.text().to_owned(),
-        version: VERSION.to_owned(),
-        as_of: time(as_of(&records)),
-        hosts: info.hosts,
-        observations: info.observations,
-        facets: info.facets,
-        bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
-        runs: runs.collect(),
-        digests: Vec::new(),
-    };
-    Ok(report::case_file(&facts, &info.seeds, &findings, &sights(case)?))
-}
-
-/// Writes the report to a file, for `demo`.
-pub(super) fn write_page(case: &Case, to: &Path) -> Result<(), Stop> {
-    write_text(&page(case)?, Output::create(to, false)?)
 }

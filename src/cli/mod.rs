@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod bundle;
 mod calibrate;
 mod case;
 mod data;
@@ -25,6 +26,7 @@ mod plan;
 mod probe;
 mod progress;
 mod redact;
+mod report;
 mod reread;
 mod scan;
 mod scope;
@@ -74,11 +76,11 @@ pub fn run(args: Args) -> Exit {
         Verb::Find(find) => find::run(&find, &term),
         Verb::Diff(diff) => diff::run(&diff, &term),
         Verb::Export(export) => export::run(&export, &term),
-        Verb::Outcome(one) => outcome::run(&one, &term),
         Verb::Verify(verify) => verify::run(&verify),
         Verb::Sign(sign) => sign::run(&sign, &term),
         Verb::Redact(redact) => redact::redact(&redact, &term),
         Verb::Retention(retention) => redact::retention(&retention, &term),
+        Verb::Outcome(one) => outcome::run(&one, &term),
         Verb::Generate(generate) => generate::run(&generate),
     };
     // Whatever became of it: what is on record is signed.

@@ -153,7 +153,7 @@ fn list(args: &Outcome, term: &Term) -> Result<Exit, Stop> {
         }
     }
     if !rows.rows.is_empty() || args.form.format() != Format::Table {
-        write(&rows, args.form, None)?;
+        write(&rows, args.form, Output::open(None)?)?;
     }
     let longevity = log.longevity(as_of(&records));
     match longevity.words() {

@@ -260,19 +260,17 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.to {
             To::Stdout(writer) => writer.write(bytes),
-            To::File { writer, path, .. } => writer.write(bytes).map_err(|error| told(&error, path)),
+            To::File { writer, path, .. } => writer.write(bytes).map_err(|error| {
+                // Named here, since the one who writes knows no path.
+                io::Error::new(error.kind(), format!("{}: {error}", nothing_left(path)))
+            }),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.to {
             To::Stdout(writer) => writer.flush(),
-            To::File { writer, path, .. } => writer.flush().map_err(|error| told(&error, path)),
+            To::File { writer, .. } => writer.flush(),
         }
     }
-}
-
-/// A failed write in words: a full disk is named with the file that it was for.
-fn told(error: &io::Error, path: &Path) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot write `{}`; nothing was left behind: {error}", path.display()))
 }

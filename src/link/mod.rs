@@ -34,6 +34,8 @@ mod weights;
 mod why;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;

@@ -45,10 +45,6 @@ pub enum Action {
     Merge,
     /// A scan went slower with a network, or stopped asking it.
     BackOff,
-    /// Something was written that a later export goes by: a deny list, abuse reports.
-    Export,
-    /// What became of an abuse report.
-    Outcome,
     /// A stretch of observations was sealed under one root.
     Sealed,
     /// The chain so far was signed.
@@ -65,6 +61,10 @@ pub enum Action {
     Redact,
     /// A file of public data was taken in.
     Data,
+    /// Something was written that a later export goes by: a deny list, abuse reports.
+    Export,
+    /// What became of an abuse report.
+    Outcome,
 }
 
 impl Action {
@@ -85,8 +85,6 @@ impl Action {
         Self::Link,
         Self::Merge,
         Self::BackOff,
-        Self::Export,
-        Self::Outcome,
         Self::Sealed,
         Self::Head,
         Self::Key,
@@ -95,6 +93,8 @@ impl Action {
         Self::Retention,
         Self::Redact,
         Self::Data,
+        Self::Export,
+        Self::Outcome,
     ];
 
     /// The stable word.
@@ -116,8 +116,6 @@ impl Action {
             Self::Link => "link",
             Self::Merge => "merge",
             Self::BackOff => "back_off",
-            Self::Export => "export",
-            Self::Outcome => "outcome",
             Self::Sealed => "sealed",
             Self::Head => "head",
             Self::Key => "key",
@@ -126,6 +124,8 @@ impl Action {
             Self::Retention => "retention",
             Self::Redact => "redact",
             Self::Data => "data",
+            Self::Export => "export",
+            Self::Outcome => "outcome",
         }
     }
 }

@@ -15,6 +15,7 @@
 mod backoff;
 mod demo;
 mod dependencies;
+mod evidence;
 mod exits;
 mod exports;
 mod gate;
@@ -32,6 +33,7 @@ mod layering;
 mod manners;
 mod merge;
 mod protocols;
+mod ranges;
 mod run;
 mod scope;
 mod shards;

@@ -17,7 +17,7 @@ use super::args::{Export, Form, What};
 use super::case::{as_of, scope_as_kept};
 use super::exit::{Exit, Stop};
 use super::export::{findings, output, sights};
-use super::find::write_to;
+use super::find::write;
 use super::term::Term;
 use crate::finding::{Finding, Subject};
 use crate::report::{self, CaseLabel, Cleaner, Depth, Dossier, HostSight, Registry, Standing};
@@ -45,8 +45,8 @@ pub(super) fn run(args: &Export, form: Form, term: &Term) -> Result<Exit, Stop> 
     match args.what {
         What::Stix => json(args, &report::stix(&dossier, marking, sharing.promote))?,
         What::Misp => json(args, &report::misp(&dossier, marking, sharing.promote))?,
-        What::Nodes => write_to(&report::nodes(&dossier).defanged(sharing.defang), form, output(args)?)?,
-        What::Edges => write_to(&report::edges(&dossier).defanged(sharing.defang), form, output(args)?)?,
+        What::Nodes => write(&report::nodes(&dossier).defanged(sharing.defang), form, output(args)?)?,
+        What::Edges => write(&report::edges(&dossier).defanged(sharing.defang), form, output(args)?)?,
         What::Denylist => denylist::run(&mut case, args, &dossier, own.as_deref().unwrap_or_default(), term)?,
         What::Abuse => abuse::run(&mut case, args, &dossier, registry, term)?,
         _ => {
