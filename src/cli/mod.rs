@@ -112,6 +112,8 @@ fn changes(verb: &Verb) -> Option<&std::path::Path> {
         Verb::Export(export) => Some(&export.case),
         Verb::Import(import) => Some(&import.case),
         Verb::Reread(only) | Verb::Link(only) => Some(&only.case),
+        Verb::Export(export) => export.records().then_some(export.case.as_path()),
+        Verb::Outcome(one) => one.report.is_some().then_some(one.case.as_path()),
         Verb::Redact(redact) => Some(&redact.case),
         Verb::Retention(retention) if retention.apply || retention.why.is_some() => Some(&retention.case),
         _ => None,
