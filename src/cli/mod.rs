@@ -21,6 +21,7 @@ mod lab;
 mod link;
 mod merge;
 mod new;
+mod on_record;
 mod outcome;
 mod plan;
 mod probe;
