@@ -4,18 +4,40 @@
 //! streamed, and [`Knowledge`], all facts of a case ready to be asked at a date. Nothing here opens a connection, reads
 //! the case or sends.
 
+pub mod behaviour;
+pub mod control;
 pub mod dataset;
+pub mod density;
 pub mod fact;
+pub mod hazard;
+mod holder;
 mod infer;
 mod knowledge;
+mod links;
+mod name;
 mod origins;
+mod peering;
+mod rank;
+mod reason;
+mod sibling;
 mod sorted;
 mod span;
 
 pub use dataset::{Dataset, DatasetId, Format};
+pub use behaviour::Behaviour;
+pub use control::{Control, control};
+pub use density::Densities;
 pub use fact::{Asn, Fact, FactKind, ObjectClass};
 pub use infer::infer;
+pub use hazard::Hazard;
+pub use holder::{Sameness, same_as_holder, same_space_holder};
 pub use knowledge::{By, Held, HeldBuilder, Knowledge, Neighbour, Role};
+pub use links::{Links, Start, links};
+pub use name::{core_name, netname_stem, plain_name};
 pub use origins::Announced;
+pub use peering::{Cone, Peering};
+pub use rank::{Candidate, Looked, Ranking, rank};
+pub use reason::{Link, Reason};
+pub use sibling::{Sibling, Siblings, Tie};
 pub use sorted::Sorted;
 pub use span::AddressRange;
