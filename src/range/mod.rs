@@ -22,6 +22,7 @@ mod reason;
 mod sibling;
 mod sorted;
 mod span;
+mod view;
 
 pub use dataset::{Dataset, DatasetId, Format};
 pub use behaviour::Behaviour;
@@ -41,3 +42,4 @@ pub use reason::{Link, Reason};
 pub use sibling::{Sibling, Siblings, Tie};
 pub use sorted::Sorted;
 pub use span::AddressRange;
+pub use view::{Cell, Neighbourhood, Node, Surroundings, neighbourhood, surroundings};

@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["observation", "facet", "finding", "clock", "proto"]),
     ("scan", &["observation", "scope", "target", "net", "discover", "probe", "proto", "store", "clock", "facet"]),
     ("link", &["observation", "facet", "finding", "clock"]),
-    ("report", &["facet", "finding", "observation", "clock", "link", "store"]),
+    ("report", &["facet", "finding", "observation", "clock", "link", "store", "range"]),
     ("lab", &["observation", "clock"]),
 ];
 
