@@ -187,7 +187,8 @@ pub struct Adjacency {
     pub right: Asn,
     /// Paths on which they stand so.
     pub paths: u32,
-    /// Of these, paths on which the pair stands before the path's best connected AS: there `right` provides for `left`.
+    /// Of these, paths on which the pair stands before the path's best connected AS and not at it: there `right`
+    /// provides for `left`.
     pub climbing: u32,
     /// Of these, paths on which the pair stands behind the path's best connected AS and not at it: there `left`
     /// provides for `right`.

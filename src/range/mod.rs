@@ -20,6 +20,8 @@ mod peering;
 mod rank;
 mod reason;
 mod sibling;
+pub mod pack;
+pub mod read;
 mod sorted;
 mod span;
 mod view;
