@@ -132,10 +132,13 @@ fn knowledge(folder: &Path, start: Date, later: bool) -> Result<(Knowledge, BTre
     if later {
         let list = Source::File(folder.join("denylists/spamhaus_asndrop_2026-10-09.jsonl"));
         all.push(held(list, start, &How { format: Some(Format::AsnDrop), ..How::default() }, 3)?);
-        // The slice of the prefix table holds some rows only because DROP names them, and controls: these would tell the answer.
+        // The slice of the prefix table holds some rows only because DROP names them, and controls: these would tell the
+        // answer. Rows of ASes that an operator table reported are marked in it, too.
         let text = std::fs::read_to_string(folder.join("bgp/ip2asn_v4_slice_2026-06-17.csv"))?;
         let told = |line: &&str| !line.ends_with(",drop-overlap") && !line.ends_with(",control");
         let kept: String = text.lines().filter(told).flat_map(|line| [line, "\n"]).collect();
+        let marked = kept.lines().filter(|line| line.ends_with(",bph-reported") || line.ends_with(",adjacent"));
+        known.extend(marked.filter_map(|line| line.split(',').nth(2)?.parse::<u32>().ok()).map(Asn));
         all.push(held(Source::Text(kept), start, &How { format: Some(Format::Ip2asn), ..How::default() }, 4)?);
         for name in ["labelled/bph_operators_asn.csv", "labelled/bph_providers_2026-06-30.csv"] {
             known.extend(numbers_in(&std::fs::read_to_string(folder.join(name))?));
