@@ -61,6 +61,9 @@ pub enum Verb {
     Seed(Seed),
     /// Withdraw a seed; a recorded correction.
     Unseed(Unseed),
+    /// Public files about addresses and networks: BGP tables, registry data, deny lists, cloud ranges.
+    #[command(subcommand)]
+    Data(super::data::Data),
     /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.

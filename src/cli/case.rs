@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use super::exit::Stop;
+use super::knowledge::{for_scope, newest_origins};
 use super::term::Term;
 use crate::clock::{Clock, Timestamp};
 use crate::finding::Subject;
@@ -23,7 +24,11 @@ pub(super) fn scope_in_force(case: &Case, clock: &dyn Clock, term: &Term) -> Res
             scope.sha256()
         ));
     }
-    Ok(scope)
+    // Limits per AS bind where the origin AS is known.
+    Ok(match newest_origins(case)? {
+        Some(knowledge) => scope.with_origins(for_scope(knowledge)),
+        None => scope,
+    })
 }
 
 /// Where the scope file is: where it was, or beside the case.

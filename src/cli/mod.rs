@@ -2,6 +2,7 @@
 
 mod args;
 mod case;
+mod data;
 mod demo;
 mod diff;
 mod exit;
@@ -12,6 +13,7 @@ mod hunt;
 mod import;
 mod info;
 mod interrupt;
+mod knowledge;
 mod lab;
 mod link;
 mod merge;
@@ -47,6 +49,7 @@ pub fn run(args: Args) -> Exit {
         Verb::Scope(scope) => scope::run(&scope),
         Verb::Seed(seed) => seed::add(&seed, &term),
         Verb::Unseed(unseed) => seed::remove(&unseed, &term),
+        Verb::Data(data) => data::run(&data, &term),
         Verb::Plan(scan) => plan::run(&scan, &term),
         Verb::Scan(scan) => scan::run(&scan, &term),
         Verb::Merge(merge) => merge::run(&merge, &term),

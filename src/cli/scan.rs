@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::args::{DiscoveryArg, Scan};
 use super::case::scope_in_force;
+use super::data::place_hosts;
 use super::exit::{Exit, Stop};
 use super::plan::ScanPlan;
 use super::progress::Watch;
@@ -117,6 +118,9 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     let complete = matches!(result, Ok(true));
     let summary = summarise(id, complete, seconds, cpu_before, seed, &plan, &door, &progress, (found_by, note));
     finish(&args.case, id, &result, &summary, clock.as_ref(), term)?;
+    if result.is_ok() {
+        place_hosts(&mut Case::open(&args.case)?, term)?;
+    }
     if let Some(path) = &args.summary {
         write_summary(path, &summary)?;
     }

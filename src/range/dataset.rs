@@ -107,6 +107,29 @@ impl Format {
         }
     }
 
+    /// What is known of the licence of files of this form, for the case's note; whoever imports may know better.
+    #[must_use]
+    pub fn licence(self) -> &'static str {
+        match self {
+            Self::Pfx2as | Self::AsRel | Self::As2org => "CAIDA's acceptable use agreement: cite, do not pass on",
+            Self::RisWhois => "RIPE NCC RIS terms of service",
+            Self::Mrt => "collectors' terms (RouteViews: CC BY 4.0; RIS: RIPE NCC terms of service)",
+            Self::Delegated | Self::CountryNets => "published by the registries for free use",
+            Self::Rpsl => "the registry's database terms: no bulk use of personal data",
+            Self::Peeringdb => "PeeringDB's acceptable use policy",
+            Self::Drop | Self::AsnDrop => "Spamhaus DROP terms: free to use with credit, not to be passed on",
+            Self::Abusech => "abuse.ch: CC0",
+            Self::Misp => "MISP warning lists: CC0",
+            Self::Ip2asn
+            | Self::Ipasn
+            | Self::Netset
+            | Self::ListCsv
+            | Self::Cloud
+            | Self::Datacenters
+            | Self::AsNames => "not stated",
+        }
+    }
+
     /// The form of a stable word.
     #[must_use]
     pub fn read(word: &str) -> Option<Self> {

@@ -361,6 +361,12 @@ impl Held {
         builder.finish(about)
     }
 
+    /// Whether it says who announces prefixes of the family.
+    #[must_use]
+    pub fn announces(&self, v4: bool) -> bool {
+        self.origins.has(v4)
+    }
+
     fn object_at(&self, place: u32) -> Option<RegistryObject> {
         self.objects.get(place as usize).cloned()
     }

@@ -113,6 +113,12 @@ pub enum StoreError {
         /// Host or cluster.
         subject: String,
     },
+    /// The same file, taken in before.
+    #[error("the same file is in the case already, as dataset {id}; nothing was added")]
+    KnownDataset {
+        /// Its number.
+        id: i64,
+    },
     /// The question could not be read.
     #[error(transparent)]
     Query(#[from] QueryError),

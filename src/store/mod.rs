@@ -23,6 +23,7 @@ use crate::clock::Timestamp;
 mod address;
 mod asked;
 mod capture;
+mod dataset;
 mod diff;
 mod error;
 mod find;
@@ -44,6 +45,7 @@ mod scope;
 mod writer;
 
 pub use asked::{Asked, AskedState, AskedTotals};
+pub use dataset::StoredDataset;
 pub use diff::{Change, What};
 pub use error::{Result, StoreError};
 pub use find::Found;

@@ -42,11 +42,13 @@ pub enum Action {
     Merge,
     /// A scan went slower with a network, or stopped asking it.
     BackOff,
+    /// A file of public data was taken in.
+    Data,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -61,6 +63,7 @@ impl Action {
         Self::Link,
         Self::Merge,
         Self::BackOff,
+        Self::Data,
     ];
 
     /// The stable word.
@@ -81,6 +84,7 @@ impl Action {
             Self::Link => "link",
             Self::Merge => "merge",
             Self::BackOff => "back_off",
+            Self::Data => "data",
         }
     }
 }

@@ -8,7 +8,7 @@ use super::Result;
 pub(super) const APPLICATION_ID: i64 = 0x686b_696e;
 
 /// Schema steps, oldest first. Append only: a step's place here is a version on disk.
-const MIGRATIONS: &[&str] = &[include_str!("001_case.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("001_case.sql"), include_str!("002_datasets.sql")];
 
 /// The newest schema version known here.
 pub(super) fn newest() -> i64 {
@@ -95,6 +95,10 @@ mod tests {
             "provider seed ip score log10_lr log10_lr_without_strongest rank level reasons against evidence"
         );
         assert_eq!(columns("v_clusters"), "cluster_id seeded purity ip score log10_lr level reasons against evidence");
+        assert_eq!(
+            columns("v_datasets"),
+            "dataset sha256 bytes format name source date licence whole counts warnings imported_at_ms"
+        );
         assert_eq!(
             columns("v_runs"),
             "run kind state plan_sha256 seed scope_sha256 version shard shards hosts services started_at_ms ended_at_ms \
