@@ -16,11 +16,13 @@ mod interrupt;
 mod knowledge;
 mod lab;
 mod link;
+mod look;
 mod merge;
 mod new;
 mod plan;
 mod probe;
 mod progress;
+mod ranges;
 mod reread;
 mod scan;
 mod scope;
@@ -50,6 +52,9 @@ pub fn run(args: Args) -> Exit {
         Verb::Seed(seed) => seed::add(&seed, &term),
         Verb::Unseed(unseed) => seed::remove(&unseed, &term),
         Verb::Data(data) => data::run(&data, &term),
+        Verb::Ranges(ranges) => ranges::run(&ranges, &term),
+        Verb::As(look) => look::look_as(&look),
+        Verb::Ip(look) => look::look_ip(&look),
         Verb::Plan(scan) => plan::run(&scan, &term),
         Verb::Scan(scan) => scan::run(&scan, &term),
         Verb::Merge(merge) => merge::run(&merge, &term),

@@ -22,29 +22,35 @@ pub enum Sameness {
     Changed(String),
 }
 
-/// A holder as the newest file of a day has it.
+/// A holder as the newest files of a day have it.
 #[derive(Debug, Default)]
 struct Holder {
-    name: String,
+    /// A company's or person's name: several words.
+    name: Option<String>,
+    /// The AS's own short name: one word. Only compared with another.
+    handle: Option<String>,
     org: Option<String>,
     opaque_id: Option<String>,
 }
 
 impl Holder {
-    fn is_known(&self) -> bool {
-        !self.name.is_empty() || self.org.is_some() || self.opaque_id.is_some()
+    /// Whether they are one: `None` where nothing of one can be compared with the other.
+    fn is(&self, other: &Self) -> Option<bool> {
+        let same = |a: &Option<String>, b: &Option<String>| Some(a.as_ref()? == b.as_ref()?);
+        let name = self.name.as_deref().zip(other.name.as_deref()).map(|(one, two)| {
+            let equal = |read: fn(&str) -> String| !read(one).is_empty() && read(one) == read(two);
+            equal(plain_name) || equal(core_name)
+        });
+        // An entry in the registry tells more than names; a short name is only told where there is nothing else.
+        let told = [same(&self.org, &other.org), same(&self.opaque_id, &other.opaque_id), name];
+        match told.into_iter().flatten().reduce(|one, two| one || two) {
+            Some(known) => Some(known),
+            None => same(&self.handle, &other.handle),
+        }
     }
 
-    fn is(&self, other: &Self) -> bool {
-        let shares = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;
-        let names = |read: fn(&str) -> String| {
-            let (one, two) = (read(&self.name), read(&other.name));
-            !one.is_empty() && one == two
-        };
-        shares(&self.org, &other.org)
-            || shares(&self.opaque_id, &other.opaque_id)
-            || names(plain_name)
-            || names(core_name)
+    fn called(&self) -> &str {
+        self.name.as_deref().or(self.handle.as_deref()).or(self.org.as_deref()).unwrap_or("an unnamed holder")
     }
 }
 
@@ -53,13 +59,13 @@ fn holder_of(knowledge: &Knowledge, asn: Asn, date: Option<Date>) -> Holder {
     let object = knowledge.object(ObjectClass::AutNum, &asn.to_string(), date);
     let org = infos.iter().find_map(|info| info.org.clone()).or(object.and_then(|one| one.org));
     let organisation = org.as_deref().and_then(|id| knowledge.organisation(id, date)).map(|one| one.name.clone());
+    let named = |several: bool| {
+        let names = infos.iter().map(|info| info.name.trim()).filter(|name| !name.is_empty());
+        names.filter(|name| name.contains(' ') == several).map(str::to_owned).next()
+    };
     Holder {
-        name: infos
-            .iter()
-            .map(|info| info.name.clone())
-            .find(|name| !name.is_empty())
-            .or(organisation)
-            .unwrap_or_default(),
+        name: named(true).or(organisation),
+        handle: named(false),
         org,
         opaque_id: infos.iter().find_map(|info| info.opaque_id.clone()),
     }
@@ -77,13 +83,15 @@ pub fn same_as_holder(knowledge: &Knowledge, asn: Asn, then: Date, now: Option<D
         ));
     }
     let (was, is) = (holder_of(knowledge, asn, Some(then)), holder_of(knowledge, asn, now));
-    if !was.is_known() || !is.is_known() {
-        return Sameness::Unknown;
+    match was.is(&is) {
+        None => Sameness::Unknown,
+        Some(true) => Sameness::Same,
+        Some(false) => Sameness::Changed(format!(
+            "{asn} was held by \"{}\" on {then} and is held by \"{}\" now",
+            was.called(),
+            is.called()
+        )),
     }
-    if was.is(&is) {
-        return Sameness::Same;
-    }
-    Sameness::Changed(format!("{asn} was held by \"{}\" on {then} and is held by \"{}\" now", was.name, is.name))
 }
 
 /// Whether the smallest registered range that holds `address` was given out before `then`.

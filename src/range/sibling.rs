@@ -90,7 +90,11 @@ impl<'a> Siblings<'a> {
         };
         for info in knowledge.each_as(date) {
             if !info.name.is_empty() {
-                all.names.entry(info.asn).or_insert_with(|| info.name.clone());
+                // A company's name tells more than a short name; of like ones the newest.
+                let known = all.names.entry(info.asn).or_insert_with(|| info.name.clone());
+                if !known.contains(' ') && info.name.contains(' ') {
+                    known.clone_from(&info.name);
+                }
                 all.named(info.asn, &info.name);
             }
             if let Some(org) = &info.org {

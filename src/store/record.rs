@@ -44,11 +44,15 @@ pub enum Action {
     BackOff,
     /// A file of public data was taken in.
     Data,
+    /// A candidate range was approved for a scope draft.
+    RangeApproved,
+    /// A candidate range was rejected.
+    RangeRejected,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -64,6 +68,8 @@ impl Action {
         Self::Merge,
         Self::BackOff,
         Self::Data,
+        Self::RangeApproved,
+        Self::RangeRejected,
     ];
 
     /// The stable word.
@@ -85,6 +91,8 @@ impl Action {
             Self::Merge => "merge",
             Self::BackOff => "back_off",
             Self::Data => "data",
+            Self::RangeApproved => "range_approved",
+            Self::RangeRejected => "range_rejected",
         }
     }
 }
