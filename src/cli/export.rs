@@ -203,6 +203,7 @@ pub(super) fn page(case: &Case) -> Result<String, Stop> {
         facets: info.facets,
         bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
         runs: runs.collect(),
+        pictures: super::pictures::pictures(case)?,
     };
     Ok(report::html(&facts, &info.seeds, &findings, &sights(case)?)?)
 }

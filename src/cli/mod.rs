@@ -19,6 +19,7 @@ mod link;
 mod look;
 mod merge;
 mod new;
+mod pictures;
 mod plan;
 mod probe;
 mod progress;

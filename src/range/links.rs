@@ -225,6 +225,12 @@ impl<'a> Finder<'a, '_> {
         }
         self.found.ases.insert(asn);
         let name = self.called(asn);
+        let lists: BTreeSet<&str> =
+            self.knowledge.listings_of(asn, self.now).into_iter().map(|(_, listing)| listing.list.as_str()).collect();
+        if !lists.is_empty() {
+            let lists: Vec<&str> = lists.into_iter().collect();
+            self.found.evidence.push(format!("{name} itself is on the deny list {}", lists.join(" and ")));
+        }
         let count = self.prefixes(asn, Link::SameAs, &format!("announced by {name}, which announces the seed {seed} too"));
         if count > MOST_PREFIXES {
             self.found.evidence.push(format!("{name} announces {count} networks: a carrier's size; its other networks were not followed"));

@@ -132,6 +132,13 @@ impl<'a> Siblings<'a> {
         if plain.chars().count() >= 5 {
             self.add(asn, Tie::Name, plain);
         }
+        // "Brand Company Ltd" beside "Company Ltd": the first word may be a brand or a handle.
+        if let Some((_, rest)) = name.trim().split_once(' ')
+            && !core_name(rest).is_empty()
+            && core_name(rest) != plain_name(rest)
+        {
+            self.add(asn, Tie::Name, plain_name(rest));
+        }
         let core = core_name(name);
         if !core.is_empty() {
             self.add(asn, Tie::NameCore, core);

@@ -46,6 +46,19 @@ pub struct CaseFacts {
     pub bytes_heard: u64,
     /// Runs.
     pub runs: Vec<RunFacts>,
+    /// Pictures of the seeds' surroundings, where public files were taken in.
+    pub pictures: Vec<Picture>,
+}
+
+/// A picture with what stands above and below it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Picture {
+    /// Heading.
+    pub title: String,
+    /// SVG from [`super::range_map`] or [`super::as_graph`]: all strangers' text in it is escaped.
+    pub svg: String,
+    /// What it rests on.
+    pub note: String,
 }
 
 /// What the report says about one run.

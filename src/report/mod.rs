@@ -10,7 +10,7 @@ mod rows;
 
 pub use as_graph::as_graph;
 pub use findings::{HostSight, Sights, clusters, clusters_in_short, evidence_table, ranking};
-pub use html::{CaseFacts, ReportError, RunFacts, html};
+pub use html::{CaseFacts, Picture, ReportError, RunFacts, html};
 pub use json::write_json_line;
 pub use observations::observation_json;
 pub use range_map::range_map;

@@ -40,7 +40,7 @@ pub fn range_map(map: &Neighbourhood, id: &str) -> String {
          aria-labelledby=\"{id}-t {id}-d\" class=\"picture\" font-family=\"sans-serif\" font-size=\"12\">\
          <title id=\"{id}-t\">The networks around the seed {}</title><desc id=\"{id}-d\">{}</desc>\
          <defs><pattern id=\"{id}-h\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
-         <line x1=\"0\" y1=\"0\" x2=\"0\" y2=\"6\" stroke=\"#000\" stroke-width=\"1.6\" stroke-opacity=\"0.55\"/></pattern></defs>\
+         <line x1=\"0\" y1=\"0\" x2=\"0\" y2=\"6\" stroke=\"#000\" stroke-width=\"2\" stroke-opacity=\"0.75\"/></pattern></defs>\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>",
         map.seed,
         escape_html(&in_words(map))

@@ -30,6 +30,7 @@ mod layering;
 mod manners;
 mod merge;
 mod protocols;
+mod ranges;
 mod run;
 mod scope;
 mod shards;

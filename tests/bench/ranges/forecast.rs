@@ -1,46 +1,36 @@
 //! The forecast test on Spamhaus DROP: does the ranking name the /24s that come to the list in the next half year?
 //!
-//!     cargo run --release --example forecast -- FOLDER [--fit]
-//!
-//! FOLDER holds `denylists/` and `bgp/` and `labelled/` with the files named below; Spamhaus's lists cannot be
-//! redistributed, so they are not in this repository. The score cards of `src/range/hazard.rs` were tuned on the entries that
-//! came between 2025-03-04 and 2025-09-18 (`--fit` does it again and prints the weights); what is reported are the entries that
-//! came between 2025-09-18 and 2026-04-05.
+//! The score cards of `src/range/hazard.rs` were tuned on the entries that came between 2025-03-04 and 2025-09-18 (`--fit` does
+//! it again and prints the weights); what is reported are the entries that came between 2025-09-18 and 2026-04-05.
 //!
 //! Two runs: with files dated up to the start only, and with tables dated *later* than the start (ASN-DROP, an operator
 //! table, a prefix table). The second is leakage: who made those tables had seen part of what is to be forecast. An entry
 //! counts as found when all of it that was not listed lies in the candidates.
 
-#![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a program of its own that prints figures and solves small equations")]
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hostkin::range::hazard::{Card, FEATURES, OTHERS, REPORTED, is_public};
-use hostkin::range::read::{How, read};
-use hostkin::range::{Asn, Dataset, Format, Hazard, HeldBuilder, Knowledge};
+use hostkin::range::read::How;
+use hostkin::range::{Asn, Format, Hazard, Knowledge};
 use jiff::civil::{Date, date};
 
-type Fault = Box<dyn std::error::Error>;
+use crate::Fault;
+use crate::load::{Source, held};
 
 const TUNED: (Date, Date) = (date(2025, 3, 4), date(2025, 9, 18));
 const REPORTED_ON: (Date, Date) = (date(2025, 9, 18), date(2026, 4, 5));
 /// The smallest chance that is ranked: below it there is all the rest of the address space.
 const LEAST: f64 = 2e-6;
 
-fn main() -> Result<(), Fault> {
-    let mut args = std::env::args().skip(1);
-    let folder = PathBuf::from(args.next().ok_or("usage: forecast FOLDER [--fit]")?);
-    if args.next().as_deref() == Some("--fit") {
-        return fit(&folder);
-    }
+/// Prints the curves.
+pub(crate) fn run(folder: &Path) -> Result<(), Fault> {
     for (what, period) in [("tuned on", TUNED), ("reported on", REPORTED_ON)] {
         println!("\n== {what} {} to {}", period.0, period.1);
-        let new = new_entries(&folder, period)?;
+        let new = new_entries(folder, period)?;
         println!("new entries not wholly listed before: {}", new.len());
         for later in [false, true] {
-            let (knowledge, known) = knowledge(&folder, period.0, later)?;
+            let (knowledge, known) = knowledge(folder, period.0, later)?;
             let hazard = Hazard::new(&knowledge, Some(period.0), &known);
             println!(
                 "\n{}",
@@ -172,42 +162,8 @@ fn numbers_in(text: &str) -> BTreeSet<Asn> {
     found
 }
 
-enum Source {
-    File(PathBuf),
-    Text(String),
-}
-
-/// Reads a file as a dataset of `day`; what is whole of a cut file counts.
-fn held(source: Source, day: Date, how: &How, id: i64) -> Result<hostkin::range::Held, Fault> {
-    let mut builder = HeldBuilder::default();
-    let mut taker = |fact| {
-        builder.add(fact);
-        Ok(())
-    };
-    let reading = match source {
-        Source::File(path) => {
-            let file = std::fs::File::open(&path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
-            read(file, &path.to_string_lossy(), how, &mut taker)?
-        }
-        Source::Text(text) => read(Cursor::new(text.into_bytes()), "table", how, &mut taker)?,
-    };
-    Ok(builder.finish(Dataset {
-        id,
-        format: reading.format,
-        name: reading.name,
-        source: String::new(),
-        date: day,
-        sha256: reading.sha256,
-        bytes: reading.bytes,
-        licence: String::new(),
-        counts: reading.counts,
-        whole: true,
-        warnings: reading.remarks,
-    }))
-}
-
 /// Fits both score cards on the tuning period and prints them.
-fn fit(folder: &Path) -> Result<(), Fault> {
+pub(crate) fn fit(folder: &Path) -> Result<(), Fault> {
     let new = new_entries(folder, TUNED)?;
     let mut weight: BTreeMap<u32, f64> = BTreeMap::new();
     for (first, last) in &new {
