@@ -78,7 +78,10 @@ pub(super) fn look_as(args: &LookAs) -> Result<Exit, Stop> {
     }));
     sections.push(("names and holders", names));
     let lists = knowledge.listings_of(asn, date);
-    sections.push(("named by deny lists", lists.iter().map(|(file, listing)| format!("{} of {}", listing.list, file.date)).collect()));
+    sections.push((
+        "named by deny lists",
+        lists.iter().map(|(file, listing)| format!("{} of {}", listing.list, file.date)).collect(),
+    ));
     let prefixes = knowledge.prefixes_of(asn, date);
     let mut shown: Vec<String> = prefixes
         .iter()
@@ -86,7 +89,8 @@ pub(super) fn look_as(args: &LookAs) -> Result<Exit, Stop> {
         .map(|found| {
             let range = AddressRange::of(found.prefix);
             let listed = knowledge.listings_in(&range, date);
-            let mark = if listed.is_empty() { String::new() } else { format!("  {} entries of deny lists", listed.len()) };
+            let mark =
+                if listed.is_empty() { String::new() } else { format!("  {} entries of deny lists", listed.len()) };
             format!("{}{mark}", found.prefix)
         })
         .collect();
@@ -97,7 +101,9 @@ pub(super) fn look_as(args: &LookAs) -> Result<Exit, Stop> {
     let neighbours = knowledge.neighbours(asn, date);
     let of = |role: Role| -> Vec<String> {
         let those = neighbours.iter().filter(|one| one.role == role).take(MOST);
-        those.map(|one| format!("{}{}", called(one.asn), if one.inferred { " (worked out from routes)" } else { "" })).collect()
+        those
+            .map(|one| format!("{}{}", called(one.asn), if one.inferred { " (worked out from routes)" } else { "" }))
+            .collect()
     };
     sections.push(("upstreams: evidence only, they serve innocents too", of(Role::Provider)));
     sections.push(("customers", of(Role::Customer)));
@@ -111,7 +117,11 @@ pub(super) fn look_as(args: &LookAs) -> Result<Exit, Stop> {
     let values = behaviour.values(asn).unwrap_or_default();
     let told = values.iter().zip(FEATURES).filter_map(|(value, about)| {
         let value = (*value)?;
-        Some(format!("{}: {}, above {:.0} % of ASes of like size", about.words, short(value.value), 100.0 * value.percentile))
+        let beside = match value.percentile {
+            Some(percentile) => format!("above {:.0} % of ASes of like size", 100.0 * percentile),
+            None => "too few ASes of like size on file to compare".to_owned(),
+        };
+        Some(format!("{}: {}, {beside}", about.words, short(value.value)))
     });
     sections.push(("behaviour, beside ASes of like size", told.collect()));
     let score = behaviour.score(asn);
@@ -120,11 +130,17 @@ pub(super) fn look_as(args: &LookAs) -> Result<Exit, Stop> {
         let features: serde_json::Map<String, Value> = values
             .iter()
             .zip(FEATURES)
-            .filter_map(|(value, about)| Some((about.name.to_owned(), json!({ "value": (*value)?.value, "percentile": (*value)?.percentile }))))
+            .filter_map(|(value, about)| {
+                Some((about.name.to_owned(), json!({ "value": (*value)?.value, "percentile": (*value)?.percentile })))
+            })
             .collect();
-        let score = score.map(|one| json!({ "score": one.score, "ases": one.ases, "listed": one.listed,
-            "listed_as_high": one.listed_as_high, "unlisted_as_high": one.unlisted_as_high }));
-        return write_json(&json!({ "schema": "hostkin/as/1", "asn": asn.0, "sections": as_object(&sections), "features": features, "score": score }));
+        let score = score.map(|one| {
+            json!({ "score": one.score, "ases": one.ases, "listed": one.listed,
+            "listed_as_high": one.listed_as_high, "unlisted_as_high": one.unlisted_as_high })
+        });
+        return write_json(
+            &json!({ "schema": "hostkin/as/1", "asn": asn.0, "sections": as_object(&sections), "features": features, "score": score }),
+        );
     }
     write_sections(&called(asn), &sections)
 }
@@ -149,7 +165,9 @@ pub(super) fn look_ip(args: &LookIp) -> Result<Exit, Stop> {
     let knowledge = knowledge(&case, &FactKind::ALL)?;
     let sections = about_address(&knowledge, args.address, args.date);
     if args.json {
-        return write_json(&json!({ "schema": "hostkin/ip/1", "ip": args.address.to_string(), "date": args.date.map(|day| day.to_string()), "sections": as_object(&sections) }));
+        return write_json(
+            &json!({ "schema": "hostkin/ip/1", "ip": args.address.to_string(), "date": args.date.map(|day| day.to_string()), "sections": as_object(&sections) }),
+        );
     }
     write_sections(&args.address.to_string(), &sections)
 }
@@ -165,7 +183,21 @@ fn about_address(knowledge: &Knowledge, address: IpAddr, date: Option<Date>) -> 
     };
     let mut sections: Vec<Section> = Vec::new();
     let covering = knowledge.covering(address, date);
-    sections.push(("announced", covering.iter().map(|found| format!("{} by {}, says {} of {}", found.prefix, called(found.origins), found.dataset.name, found.dataset.date)).collect()));
+    sections.push((
+        "announced",
+        covering
+            .iter()
+            .map(|found| {
+                format!(
+                    "{} by {}, says {} of {}",
+                    found.prefix,
+                    called(found.origins),
+                    found.dataset.name,
+                    found.dataset.date
+                )
+            })
+            .collect(),
+    ));
     let history = knowledge.history(address).into_iter().filter(|(file, _)| date.is_none_or(|day| file.date <= day));
     let told = history.map(|(file, found)| match found {
         Some(found) => format!("{}: {} by {}", file.date, found.prefix, called(found.origins)),
@@ -175,7 +207,11 @@ fn about_address(knowledge: &Knowledge, address: IpAddr, date: Option<Date>) -> 
     let objects = knowledge.registry_at(address, date).into_iter().filter_map(|object| {
         let range = object.addresses()?;
         let org = object.org.map(|org| format!(", organisation {org}")).unwrap_or_default();
-        let maintainers = if object.maintainers.is_empty() { String::new() } else { format!(", maintained by {}", object.maintainers.join(" ")) };
+        let maintainers = if object.maintainers.is_empty() {
+            String::new()
+        } else {
+            format!(", maintained by {}", object.maintainers.join(" "))
+        };
         let made = object.created.map(|day| format!(", made on {day}")).unwrap_or_default();
         Some(format!("{range} \"{}\"{org}{maintainers}{made}", object.name))
     });
@@ -193,7 +229,8 @@ fn about_address(knowledge: &Knowledge, address: IpAddr, date: Option<Date>) -> 
         format!("{}{reason}, in the state of {}", listing.list, file.date)
     });
     sections.push(("on deny lists", lists.collect()));
-    let named = knowledge.named_at(address, date).into_iter().map(|one| format!("{} ({})", one.name, one.used_for.as_str()));
+    let named =
+        knowledge.named_at(address, date).into_iter().map(|one| format!("{} ({})", one.name, one.used_for.as_str()));
     sections.push(("known as", named.collect()));
     if let IpAddr::V4(v4) = address {
         let hazard = Hazard::new(knowledge, date, &std::collections::BTreeSet::new());
@@ -203,7 +240,9 @@ fn about_address(knowledge: &Knowledge, address: IpAddr, date: Option<Date>) -> 
             let words = if hazard.is_listed(block) {
                 "the network of 256 addresses around it is on a deny list, in whole or in part".to_owned()
             } else {
-                format!("of 1,000 networks of 256 addresses in a place like this, {chance:.2} came to the deny list within half a year (measured on 2025)")
+                format!(
+                    "of 1,000 networks of 256 addresses in a place like this, {chance:.2} came to the deny list within half a year (measured on 2025)"
+                )
             };
             sections.push(("where it lies", vec![words]));
         }

@@ -40,7 +40,11 @@ pub(super) fn pictures(case: &Case) -> Result<Vec<Picture>, Stop> {
         for asn in origins {
             if drawn.len() < MOST && drawn.insert(asn) {
                 let svg = as_graph(&surroundings(&knowledge, &siblings, asn, None), &format!("graph{}", drawn.len()));
-                pictures.push(Picture { title: format!("{asn}, which announces {}", start.address), svg, note: note.clone() });
+                pictures.push(Picture {
+                    title: format!("{asn}, which announces {}", start.address),
+                    svg,
+                    note: note.clone(),
+                });
             }
         }
     }

@@ -102,7 +102,13 @@ pub(super) fn run(args: &Ranges, term: &Term) -> Result<Exit, Stop> {
         let chosen = picks(&ranking, &args.reject)?;
         for candidate in &chosen {
             let body = json!({ "range": candidate.range.to_string(), "why": args.because });
-            case.record(SystemClock::new().now(), &actor(), Action::RangeRejected, &candidate.range.to_string(), &body)?;
+            case.record(
+                SystemClock::new().now(),
+                &actor(),
+                Action::RangeRejected,
+                &candidate.range.to_string(),
+                &body,
+            )?;
         }
         term.say(format!("recorded: {} rejected; drafts leave them out", counted(chosen.len() as u64, "range")));
         return Ok(Exit::Done);
@@ -222,13 +228,18 @@ fn table(
         out.finish()?;
     } else {
         let siblings = Siblings::new(knowledge, args.date, true);
-        let mut rows = Rows::new(&["n", "range", "announced by", "per 1000", "hosts", "connections", "reasons", "against"]);
+        let mut rows =
+            Rows::new(&["n", "range", "announced by", "per 1000", "hosts", "connections", "reasons", "against"]);
         let most = if args.all { usize::MAX } else { SHOWN };
         for one in ranking.candidates.iter().take(most) {
-            let who: Vec<String> = one.origins.iter().map(|asn| match siblings.name(*asn) {
-                "" => asn.to_string(),
-                name => format!("{asn} {name}"),
-            }).collect();
+            let who: Vec<String> = one
+                .origins
+                .iter()
+                .map(|asn| match siblings.name(*asn) {
+                    "" => asn.to_string(),
+                    name => format!("{asn} {name}"),
+                })
+                .collect();
             let number = match state(decided, one) {
                 Some(word) => format!("{} {word}", one.number),
                 None => one.number.to_string(),
@@ -263,7 +274,11 @@ fn table(
         term.say(format!("{hidden} further candidates: --all"));
     }
     if ranking.left_out > 0 {
-        term.say(format!("{} candidates beyond the first {} were left out", ranking.left_out, ranking.candidates.len()));
+        term.say(format!(
+            "{} candidates beyond the first {} were left out",
+            ranking.left_out,
+            ranking.candidates.len()
+        ));
     }
     term.say("per 1000: new hosts of the provider to expect for a thousand connections; a working value for the order, no promise");
     Ok(Exit::Done)
@@ -306,7 +321,13 @@ fn why(knowledge: &Knowledge, one: &Candidate, decided: &BTreeMap<String, bool>,
         return Ok(Exit::Done);
     }
     let say = |text: &str| wrapped(&escape_terminal(text), width().into());
-    writeln!(out, "{}  candidate {}{}", one.range, one.number, state(decided, one).map(|word| format!(", {word}")).unwrap_or_default())?;
+    writeln!(
+        out,
+        "{}  candidate {}{}",
+        one.range,
+        one.number,
+        state(decided, one).map(|word| format!(", {word}")).unwrap_or_default()
+    )?;
     writeln!(
         out,
         "expected: {:.1} new hosts of the provider for {:.0} connections ({:.1} per thousand); {:.1} % of occupied addresses",
@@ -322,7 +343,14 @@ fn why(knowledge: &Knowledge, one: &Candidate, decided: &BTreeMap<String, bool>,
     for reason in &one.reasons {
         writeln!(out, "  - {}", say(&reason.words))?;
         for file in reason.datasets.iter().filter_map(|id| knowledge.dataset(*id)) {
-            writeln!(out, "      file {}: {} of {}, from {}", file.id, escape_terminal(&file.name), file.date, escape_terminal(&file.source))?;
+            writeln!(
+                out,
+                "      file {}: {} of {}, from {}",
+                file.id,
+                escape_terminal(&file.name),
+                file.date,
+                escape_terminal(&file.source)
+            )?;
         }
     }
     writeln!(out, "\nagainst")?;
@@ -364,12 +392,18 @@ fn approve(
     term: &Term,
 ) -> Result<Exit, Stop> {
     if let Some(huge) = chosen.iter().find(|one| !one.range.start().is_ipv4() && one.range.count() > 65_536) {
-        return Err(Stop::usage(anyhow!("{} has too many addresses to be asked one by one; give known addresses to `scan --targets`", huge.range)));
+        return Err(Stop::usage(anyhow!(
+            "{} has too many addresses to be asked one by one; give known addresses to `scan --targets`",
+            huge.range
+        )));
     }
     let suspected: Vec<AddressRange> = ranking.candidates.iter().map(|one| one.range).collect();
     let mut proposals = Vec::new();
     for one in chosen {
-        let mut why = vec![format!("{}: {:.1} new hosts expected for {:.0} connections", one.range, one.expected, one.connections)];
+        let mut why = vec![format!(
+            "{}: {:.1} new hosts expected for {:.0} connections",
+            one.range, one.expected, one.connections
+        )];
         why.extend(one.reasons.iter().map(|reason| format!("for: {}", reason.words)));
         why.extend(one.collateral.iter().chain(&one.against).map(|words| format!("against: {words}")));
         proposals.push(Proposal { name: one.range.to_string(), why, networks: one.range.networks() });
@@ -377,7 +411,8 @@ fn approve(
     let mut control_networks: Vec<IpNet> = Vec::new();
     if !args.no_control {
         for one in chosen {
-            let Control { range, networks, words } = control(knowledge, one.range, &suspected, &ranking.ases, args.date);
+            let Control { range, networks, words } =
+                control(knowledge, one.range, &suspected, &ranking.ases, args.date);
             let fresh: Vec<IpNet> = networks.into_iter().filter(|net| !control_networks.contains(net)).collect();
             if fresh.is_empty() {
                 term.warn(format!("no control sample for {range}: {}", escape_terminal(&words)));

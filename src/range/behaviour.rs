@@ -1,6 +1,6 @@
 //! How an AS behaves, feature by feature, beside ASes of like size. Never a verdict on an AS.
 //!
-//! Features after ASwatch (Konte et al., SIGCOMM 2015), Testart et al. (IMC 2019) and ASMATRA (Wagner et al., IM 2013), as far
+//! Features after `ASwatch` (Konte et al., SIGCOMM 2015), Testart et al. (IMC 2019) and ASMATRA (Wagner et al., IM 2013), as far
 //! as files of origins, relationships, delegations and lists tell them: fragmentation, churn, visibility, age, spread over
 //! registries, upstreams and their reputation. Each has a value, a percentile among ASes of like size, and words. The
 //! combined score is the mean of percentiles; it is told only together with its base rate and with how many ASes that nobody
@@ -16,6 +16,11 @@ use super::density::Densities;
 use super::fact::{Asn, FactKind, ObjectClass};
 use super::knowledge::Knowledge;
 use super::peering::{Cone, Peering};
+
+/// Fewest ASes of like size to compare with.
+pub const FEWEST: usize = 20;
+/// Fewest features of a combined score.
+const FEWEST_FEATURES: usize = 3;
 
 /// A feature: its stable word, what it is in plain words, and which end of it is the unusual one.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +68,9 @@ pub const FEATURES: [About; 22] = [
 pub struct Value {
     /// The value.
     pub value: f64,
-    /// Share of ASes of like size with a lower value, counting half of those with the same, 0 to 1.
-    pub percentile: f64,
+    /// Share of ASes of like size with a lower value, counting half of those with the same, 0 to 1; `None` where fewer than
+    /// [`FEWEST`] have one.
+    pub percentile: Option<f64>,
 }
 
 /// The combined score and what it is worth.
@@ -99,7 +105,8 @@ impl Behaviour {
     #[must_use]
     pub fn new(knowledge: &Knowledge, date: Option<Date>) -> Self {
         let densities = Densities::new(knowledge, date);
-        let mut listed: BTreeSet<Asn> = densities.each().filter(|(_, count)| count.listed >= 256).map(|(asn, _)| asn).collect();
+        let mut listed: BTreeSet<Asn> =
+            densities.each().filter(|(_, count)| count.listed >= 256).map(|(asn, _)| asn).collect();
         for (_, listing) in knowledge.each_listing(date) {
             if let super::fact::Listed::Number(asn) = listing.listed {
                 listed.insert(asn);
@@ -122,7 +129,8 @@ impl Behaviour {
         let class = self.sorted.get(&class(values));
         let one = |(place, value): (usize, &f64)| {
             let like = class.and_then(|class| class.get(place))?;
-            (!value.is_nan()).then(|| Value { value: *value, percentile: percentile(like, *value) })
+            (!value.is_nan())
+                .then(|| Value { value: *value, percentile: (like.len() >= FEWEST).then(|| percentile(like, *value)) })
         };
         Some(values.iter().enumerate().map(one).collect())
     }
@@ -134,12 +142,15 @@ impl Behaviour {
         class.and_then(|class| class.first()).map_or(0, Vec::len)
     }
 
-    /// The combined score with its base rate; `None` where fewer than four features are known.
+    /// The combined score with its base rate; `None` where fewer than three features are known.
     #[must_use]
     pub fn score(&self, asn: Asn) -> Option<Score> {
         let score = *self.scores.get(&asn)?;
         let as_high = |listed: bool| {
-            let high = self.scores.iter().filter(|(other, value)| **other != asn && **value >= score && self.listed.contains(other) == listed);
+            let high = self
+                .scores
+                .iter()
+                .filter(|(other, value)| **other != asn && **value >= score && self.listed.contains(other) == listed);
             high.count()
         };
         Some(Score {
@@ -208,8 +219,11 @@ impl Behaviour {
             if space.v4.is_empty() {
                 continue;
             }
-            let nets: Vec<ipnet::Ipv4Net> =
-                space.v4.iter().filter_map(|(bits, length)| ipnet::Ipv4Net::new((*bits).into(), *length).ok()).collect();
+            let nets: Vec<ipnet::Ipv4Net> = space
+                .v4
+                .iter()
+                .filter_map(|(bits, length)| ipnet::Ipv4Net::new((*bits).into(), *length).ok())
+                .collect();
             let joined = ipnet::Ipv4Net::aggregate(&nets).len() as f64;
             self.set(asn, "fragmentation", count / joined.max(1.0));
             let small = space.v4.iter().filter(|(_, length)| *length == 24).count() as f64;
@@ -224,17 +238,18 @@ impl Behaviour {
 
     /// What several tables of origins tell together.
     fn history(&mut self, knowledge: &Knowledge, date: Option<Date>) {
-        let tables = knowledge.datasets().filter(|one| one.count(FactKind::Origins) > 0 && one.whole);
-        let days: BTreeSet<Date> = tables.map(|one| one.date).filter(|day| date.is_none_or(|last| *day <= last)).collect();
-        if days.len() < 2 {
-            return;
-        }
         #[derive(Default, Clone, Copy)]
         struct Past {
             tables: u32,
             gone: u32,
             steps: u32,
             churn: f64,
+        }
+        let tables = knowledge.datasets().filter(|one| one.count(FactKind::Origins) > 0 && one.whole);
+        let days: BTreeSet<Date> =
+            tables.map(|one| one.date).filter(|day| date.is_none_or(|last| *day <= last)).collect();
+        if days.len() < 2 {
+            return;
         }
         let mut past: BTreeMap<Asn, Past> = BTreeMap::new();
         let mut before: BTreeMap<Asn, BTreeSet<IpNet>> = BTreeMap::new();
@@ -280,7 +295,9 @@ impl Behaviour {
         if has {
             for found in knowledge.each_announced(date) {
                 let IpAddr::V4(_) = found.prefix.network() else { continue };
-                let Some(one) = knowledge.delegations_at(found.prefix.network(), date).into_iter().next() else { continue };
+                let Some(one) = knowledge.delegations_at(found.prefix.network(), date).into_iter().next() else {
+                    continue;
+                };
                 for asn in found.origins {
                     *given.entry(*asn).or_default().entry(one.registry.clone()).or_default() += 1;
                     if !one.country.is_empty() {
@@ -292,7 +309,11 @@ impl Behaviour {
         for (asn, registries) in given {
             let all: u32 = registries.values().sum();
             self.set(asn, "registries", registries.len() as f64);
-            self.set(asn, "top_registry", f64::from(registries.values().copied().max().unwrap_or(0)) / f64::from(all.max(1)));
+            self.set(
+                asn,
+                "top_registry",
+                f64::from(registries.values().copied().max().unwrap_or(0)) / f64::from(all.max(1)),
+            );
         }
         for (asn, countries) in countries {
             self.set(asn, "countries", countries.len() as f64);
@@ -310,7 +331,8 @@ impl Behaviour {
         let known: Vec<Asn> = self.values.keys().copied().collect();
         let objects = knowledge.datasets().any(|one| one.count(FactKind::Objects) > 0);
         for asn in known {
-            let made = || knowledge.object(ObjectClass::AutNum, &asn.to_string(), date).and_then(|object| object.created);
+            let made =
+                || knowledge.object(ObjectClass::AutNum, &asn.to_string(), date).and_then(|object| object.created);
             let day = dated.get(&asn).copied().or_else(|| if objects { made() } else { None });
             if let Some(day) = day {
                 let days = today.since(day).map_or(0, |span| span.get_days());
@@ -343,10 +365,16 @@ impl Behaviour {
             }
             let itself = u32::from(listed.contains(&asn));
             let of = |provider: &Asn| cones.get(provider).copied().unwrap_or(Cone { ases: 1, listed: itself });
-            let listed_share = |cone: Cone| f64::from(cone.listed.saturating_sub(itself)) / f64::from(cone.ases.saturating_sub(1).max(1));
+            let listed_share = |cone: Cone| {
+                f64::from(cone.listed.saturating_sub(itself)) / f64::from(cone.ases.saturating_sub(1).max(1))
+            };
             let count = providers.len() as f64;
             self.set(asn, "provider_listed", providers.iter().map(|one| listed_share(of(one))).sum::<f64>() / count);
-            self.set(asn, "provider_size", providers.iter().map(|one| f64::from(of(one).ases).ln_1p()).sum::<f64>() / count);
+            self.set(
+                asn,
+                "provider_size",
+                providers.iter().map(|one| f64::from(of(one).ases).ln_1p()).sum::<f64>() / count,
+            );
             let now: BTreeSet<Asn> = providers.into_iter().collect();
             let mut sets: Vec<&BTreeSet<Asn>> = earlier.iter().filter_map(|day| day.get(&asn)).collect();
             sets.push(&now);
@@ -373,7 +401,7 @@ impl Behaviour {
         self.sorted.values_mut().flatten().for_each(|column| column.sort_by(f64::total_cmp));
         for asn in self.values.keys() {
             let counted = self.counted(*asn);
-            if counted.len() >= 4 {
+            if counted.len() >= FEWEST_FEATURES {
                 self.scores.insert(*asn, counted.iter().sum::<f64>() / counted.len() as f64);
             }
         }
@@ -382,9 +410,9 @@ impl Behaviour {
     /// The percentiles that count for the score.
     fn counted(&self, asn: Asn) -> Vec<f64> {
         let values = self.values(asn).unwrap_or_default();
-        let turned = values.iter().zip(FEATURES).filter_map(|(value, about)| match about.high? {
-            true => Some(value.as_ref()?.percentile),
-            false => Some(1.0 - value.as_ref()?.percentile),
+        let turned = values.iter().zip(FEATURES).filter_map(|(value, about)| {
+            let percentile = value.as_ref()?.percentile?;
+            Some(if about.high? { percentile } else { 1.0 - percentile })
         });
         turned.collect()
     }
@@ -406,7 +434,8 @@ fn earlier_providers(knowledge: &Knowledge, date: Option<Date>) -> Vec<BTreeMap<
 /// ASes of one class announce like much: a factor of eight.
 fn class(values: &[f64; FEATURES.len()]) -> u32 {
     let addresses = values.get(1).copied().filter(|value| !value.is_nan()).unwrap_or(0.0);
-    (addresses.max(1.0).log2() / 3.0) as u32
+    // Up to all of IPv4, 8^11.
+    (1..12).filter(|step| addresses >= 8f64.powi(*step)).map(|_| 1).sum()
 }
 
 /// The share of `sorted` below `value`, with half of those equal.

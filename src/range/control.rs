@@ -46,18 +46,26 @@ pub fn control(
             && knowledge.listings_in(block, now).is_empty()
     };
     let Some(own) = knowledge.origins_at(range.start(), now) else {
-        return Control { range, networks: Vec::new(), words: "no file says who announces the range: no like network is known".to_owned() };
+        return Control {
+            range,
+            networks: Vec::new(),
+            words: "no file says who announces the range: no like network is known".to_owned(),
+        };
     };
     let same_as = own.origins.iter().flat_map(|asn| knowledge.prefixes_of(*asn, now)).map(|found| found.prefix);
     let found = take(same_as, range, wanted, is_clean);
     if enough(&found, wanted) {
-        let words = format!("unsuspected networks that {} announces too", own.origins.iter().map(Asn::to_string).collect::<Vec<_>>().join(" and "));
+        let words = format!(
+            "unsuspected networks that {} announces too",
+            own.origins.iter().map(Asn::to_string).collect::<Vec<_>>().join(" and ")
+        );
         return Control { range, networks: found, words };
     }
     let length = if range.start().is_ipv4() { 16 } else { 32 };
     let parent = IpNet::new(range.start(), length).map(|net| net.trunc());
     let near = parent.map(|net| knowledge.more_specifics(net, now)).unwrap_or_default();
-    let strangers = near.into_iter().filter(|one| !one.origins.iter().any(|asn| tied.contains(asn))).map(|one| one.prefix);
+    let strangers =
+        near.into_iter().filter(|one| !one.origins.iter().any(|asn| tied.contains(asn))).map(|one| one.prefix);
     let mut networks = found;
     for network in take(strangers, range, wanted, is_clean) {
         if !networks.contains(&network) {
@@ -65,7 +73,8 @@ pub fn control(
         }
     }
     let words = if networks.is_empty() {
-        "every network of the same AS and near by is suspected, listed or unknown: take a control sample by hand".to_owned()
+        "every network of the same AS and near by is suspected, listed or unknown: take a control sample by hand"
+            .to_owned()
     } else {
         "its AS has too little unsuspected space: networks near by of other ASes, a weaker match".to_owned()
     };
@@ -94,7 +103,9 @@ fn take(
     let (mut taken, mut count): (Vec<IpNet>, u128) = (Vec::new(), 0);
     for prefix in prefixes {
         let parts: Vec<IpNet> = match prefix {
-            IpNet::V4(net) if net.prefix_len() < 24 => net.subnets(24).map(|parts| parts.take(256).map(IpNet::V4).collect()).unwrap_or_default(),
+            IpNet::V4(net) if net.prefix_len() < 24 => {
+                net.subnets(24).map(|parts| parts.take(256).map(IpNet::V4).collect()).unwrap_or_default()
+            }
             IpNet::V6(net) if net.prefix_len() < 112 => Vec::new(),
             other => vec![other],
         };

@@ -89,7 +89,9 @@ impl Densities {
         let mut counts: BTreeMap<Asn, Count> = BTreeMap::new();
         let mut covered: Option<u32> = None;
         for found in knowledge.each_announced(date) {
-            let (IpAddr::V4(first), IpAddr::V4(last)) = (found.prefix.network(), found.prefix.broadcast()) else { continue };
+            let (IpAddr::V4(first), IpAddr::V4(last)) = (found.prefix.network(), found.prefix.broadcast()) else {
+                continue;
+            };
             // Prefixes come in address order, wider ones first: what a wider one holds is counted with it.
             let (first, last) = (first.to_bits(), last.to_bits());
             let from = covered.map_or(first, |end| first.max(end.saturating_add(1)));

@@ -65,7 +65,10 @@ pub struct Hazard {
 
 impl std::fmt::Debug for Hazard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hazard").field("listed", &self.listed.len()).field("reported", &self.reported.len()).finish()
+        f.debug_struct("Hazard")
+            .field("listed", &self.listed.len())
+            .field("reported", &self.reported.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -113,10 +116,8 @@ impl Hazard {
                 }
             }
         }
-        let everything = super::span::AddressRange::new(
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V4(Ipv4Addr::BROADCAST),
-        );
+        let everything =
+            super::span::AddressRange::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::BROADCAST));
         let named = everything.map(|all| knowledge.named_in(&all, date)).unwrap_or_default();
         let hosting = named.into_iter().filter(|one| one.used_for == Use::Cloud);
         let hosting = hosting.filter_map(|one| match (one.addresses.start(), one.addresses.end()) {

@@ -107,7 +107,8 @@ impl<'a> Finder<'a, '_> {
         let allocation = self.allocation(address, self.now).and_then(|object| object.addresses());
         let prefix = self.knowledge.origins_at(address, self.now).map(|found| AddressRange::of(found.prefix));
         let small = |range: &AddressRange| !address.is_ipv4() || range.count() <= 1024;
-        let block = || IpNet::new(address, if address.is_ipv4() { 24 } else { 48 }).map(|net| AddressRange::of(net.trunc()));
+        let block =
+            || IpNet::new(address, if address.is_ipv4() { 24 } else { 48 }).map(|net| AddressRange::of(net.trunc()));
         let found = allocation.filter(small).or(prefix.filter(small));
         found.or_else(|| block().ok()).unwrap_or_else(|| AddressRange::one(address))
     }
@@ -151,11 +152,16 @@ impl<'a> Finder<'a, '_> {
     fn around(&mut self, seed: IpAddr, found: Announced<'a>) {
         let who = self.list_of_ases(found.origins);
         let range = AddressRange::of(found.prefix);
-        let words = format!("the network as it is announced on the Internet that holds the seed {seed}; announced by {who}");
+        let words =
+            format!("the network as it is announced on the Internet that holds the seed {seed}; announced by {who}");
         self.add(range, Link::Announced, words, vec![found.dataset.id]);
         for part in self.knowledge.more_specifics(found.prefix, self.now) {
             if part.prefix != found.prefix {
-                let words = format!("a part of {}, which holds the seed, announced on its own by {}", found.prefix, self.list_of_ases(part.origins));
+                let words = format!(
+                    "a part of {}, which holds the seed, announced on its own by {}",
+                    found.prefix,
+                    self.list_of_ases(part.origins)
+                );
                 self.add(AddressRange::of(part.prefix), Link::MoreSpecific, words, vec![part.dataset.id]);
             }
         }
@@ -171,14 +177,16 @@ impl<'a> Finder<'a, '_> {
         for one in own.maintainers.iter().filter(|one| !is_registry_account(one)) {
             ties.push((By::Maintainer(one), format!("the same maintainer account, {one}")));
         }
-        ties.extend(own.abuse_contact.as_deref().map(|one| (By::AbuseContact(one), format!("the same abuse contact, {one}"))));
+        ties.extend(
+            own.abuse_contact.as_deref().map(|one| (By::AbuseContact(one), format!("the same abuse contact, {one}"))),
+        );
         for (by, tie) in ties {
             let others = self.knowledge.registry_by(by, self.now);
             self.siblings_of_space(seed, range, others, &tie);
         }
         let stem = netname_stem(&own.name);
         if !stem.is_empty() {
-            let near = self.parent(range);
+            let near = Self::parent(range);
             let others = self.knowledge.registry_in(&near, self.now);
             let others = others.into_iter().filter(|object| netname_stem(&object.name) == stem).collect();
             self.siblings_of_space(seed, range, others, &format!("a network name that begins alike, {stem}"));
@@ -207,7 +215,7 @@ impl<'a> Finder<'a, '_> {
     }
 
     /// The /16 or /32 around a range.
-    fn parent(&self, range: AddressRange) -> AddressRange {
+    fn parent(range: AddressRange) -> AddressRange {
         let length = if range.start().is_ipv4() { 16 } else { 32 };
         IpNet::new(range.start(), length).map_or(range, |net| AddressRange::of(net.trunc()))
     }
@@ -231,16 +239,22 @@ impl<'a> Finder<'a, '_> {
             let lists: Vec<&str> = lists.into_iter().collect();
             self.found.evidence.push(format!("{name} itself is on the deny list {}", lists.join(" and ")));
         }
-        let count = self.prefixes(asn, Link::SameAs, &format!("announced by {name}, which announces the seed {seed} too"));
+        let count =
+            self.prefixes(asn, Link::SameAs, &format!("announced by {name}, which announces the seed {seed} too"));
         if count > MOST_PREFIXES {
-            self.found.evidence.push(format!("{name} announces {count} networks: a carrier's size; its other networks were not followed"));
+            self.found.evidence.push(format!(
+                "{name} announces {count} networks: a carrier's size; its other networks were not followed"
+            ));
         }
         let siblings = self.siblings.of(asn);
         if siblings.len() > MOST_SIBLINGS {
-            self.found.evidence.push(format!("{} ASes are tied to {name}; the first {MOST_SIBLINGS} were followed", siblings.len()));
+            self.found
+                .evidence
+                .push(format!("{} ASes are tied to {name}; the first {MOST_SIBLINGS} were followed", siblings.len()));
         }
         for sibling in siblings.into_iter().take(MOST_SIBLINGS) {
-            let ties: Vec<String> = sibling.ties.iter().map(|(tie, value)| format!("{} ({value})", tie.words())).collect();
+            let ties: Vec<String> =
+                sibling.ties.iter().map(|(tie, value)| format!("{} ({value})", tie.words())).collect();
             self.found.ases.insert(sibling.asn);
             let words = format!("announced by {}, a sister of {name}: {}", self.called(sibling.asn), ties.join("; "));
             self.prefixes(sibling.asn, Link::SiblingAs, &words);
@@ -263,7 +277,8 @@ impl<'a> Finder<'a, '_> {
     /// Days with a table of origins, oldest first.
     fn days(&self) -> Vec<Date> {
         let tables = self.knowledge.datasets().filter(|one| one.count(FactKind::Origins) > 0);
-        let days: BTreeSet<Date> = tables.map(|one| one.date).filter(|day| self.now.is_none_or(|now| *day <= now)).collect();
+        let days: BTreeSet<Date> =
+            tables.map(|one| one.date).filter(|day| self.now.is_none_or(|now| *day <= now)).collect();
         days.into_iter().collect()
     }
 
@@ -285,8 +300,11 @@ impl<'a> Finder<'a, '_> {
                 if now.is_some_and(|now| now.origins.contains(&asn)) {
                     continue;
                 }
-                let who = now.map_or_else(|| "nobody now".to_owned(), |now| format!("{} now", self.list_of_ases(now.origins)));
-                let words = format!("{name} announced it on {day}; announced by {who}: a provider that moves takes its networks along");
+                let who = now
+                    .map_or_else(|| "nobody now".to_owned(), |now| format!("{} now", self.list_of_ases(now.origins)));
+                let words = format!(
+                    "{name} announced it on {day}; announced by {who}: a provider that moves takes its networks along"
+                );
                 self.add(AddressRange::of(found.prefix), Link::Former, words, vec![found.dataset.id]);
             }
         }
@@ -318,7 +336,8 @@ impl<'a> Finder<'a, '_> {
         let providers: Vec<_> = neighbours.iter().filter(|one| one.role == Role::Provider).collect();
         for provider in &providers {
             let customers = self.knowledge.neighbours(provider.asn, self.now);
-            let customers: Vec<_> = customers.iter().filter(|one| one.role == Role::Customer && one.asn != asn).collect();
+            let customers: Vec<_> =
+                customers.iter().filter(|one| one.role == Role::Customer && one.asn != asn).collect();
             let bad = customers.iter().filter(|one| self.is_listed(one.asn)).count();
             let others = match customers.len() {
                 0 => "no other customer of it is known".to_owned(),

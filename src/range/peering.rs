@@ -1,6 +1,6 @@
 //! The graph of customers and providers: cones, what is listed in them, and who enables the listed.
 //!
-//! The enabler score is a personalised PageRank (Page et al., 1999; used so by Wagner et al., ASMATRA, IM 2013): a walk starts at
+//! The enabler score is a personalised `PageRank` (Page et al., 1999; used so by Wagner et al., IM 2013, as ASMATRA): a walk starts at
 //! a listed AS, climbs from customer to provider, and begins anew now and then. An AS where many such walks pass is behind
 //! many listed ones; since large carriers are behind everybody, the score is divided by that of walks from all ASes alike.
 
@@ -65,7 +65,8 @@ impl Peering {
     /// The direct providers of every AS that has some.
     #[must_use]
     pub fn by_customer(&self) -> BTreeMap<Asn, BTreeSet<Asn>> {
-        let named = |places: &Vec<u32>| places.iter().filter_map(|place| self.asns.get(*place as usize).copied()).collect();
+        let named =
+            |places: &Vec<u32>| places.iter().filter_map(|place| self.asns.get(*place as usize).copied()).collect();
         let all = self.asns.iter().zip(&self.providers).filter(|(_, places)| !places.is_empty());
         all.map(|(asn, places)| (*asn, named(places))).collect()
     }

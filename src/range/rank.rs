@@ -103,7 +103,8 @@ pub fn rank(knowledge: &Knowledge, starts: &[Start], looked: &Looked, now: Optio
     let hazard = Hazard::new(knowledge, now, &ases);
     dense_blocks(knowledge, &densities, &mut ranges, now);
     let judge = Judge { knowledge, looked, now, densities: &densities, hazard: &hazard };
-    let mut candidates: Vec<Candidate> = ranges.into_iter().map(|(range, reasons)| judge.judge(range, reasons)).collect();
+    let mut candidates: Vec<Candidate> =
+        ranges.into_iter().map(|(range, reasons)| judge.judge(range, reasons)).collect();
     candidates.sort_by(|a, b| {
         let order = b.per_thousand.total_cmp(&a.per_thousand).then(b.expected.total_cmp(&a.expected));
         order.then(a.range.cmp(&b.range))
@@ -142,7 +143,10 @@ fn dense_blocks(
         for block in inside {
             let block = AddressRange::of(block);
             let count = listed_in(knowledge, &block, now);
-            if count.listed >= DENSE && range.holds(&block) && densities.shrunk(count) > 3.0 * densities.usual(count).mean() {
+            if count.listed >= DENSE
+                && range.holds(&block)
+                && densities.shrunk(count) > 3.0 * densities.usual(count).mean()
+            {
                 blocks.push((block, reasons.clone()));
             }
         }
@@ -223,7 +227,8 @@ impl Judge<'_> {
         let whole = lists.iter().find(|(_, _, one, _)| one.holds(range));
         if let Some((id, list, one, reason)) = whole {
             let reason = reason.as_deref().map(|reason| format!(" as {reason}")).unwrap_or_default();
-            let words = format!("on the deny list {list}{reason}: the list names {one}{}", self.for_how_long(range, list));
+            let words =
+                format!("on the deny list {list}{reason}: the list names {one}{}", self.for_how_long(range, list));
             reasons.push(Reason { share: 0.15, ..Reason::new(Link::Listed, words, 1, vec![*id]) });
         } else if let Some((id, list, first, _)) = lists.first() {
             let listed: u128 = lists.iter().map(|(_, _, one, _)| one.count()).sum();
@@ -241,7 +246,10 @@ impl Judge<'_> {
         let found = longevity(self.knowledge, range, self.now).into_iter().find(|one| one.list == list);
         match found {
             Some(one) if one.states > 1 => {
-                format!(", in {} of the {} states of the list on file, from {} to {}", one.named_in, one.states, one.first, one.last)
+                format!(
+                    ", in {} of the {} states of the list on file, from {} to {}",
+                    one.named_in, one.states, one.first, one.last
+                )
             }
             _ => String::new(),
         }
@@ -318,7 +326,9 @@ impl Judge<'_> {
         let origins = self.origins(range.start());
         let large = origins.iter().map(|asn| self.densities.count(*asn).addresses).max().unwrap_or(0);
         if large > 1 << 20 {
-            against.push(format!("announced by a carrier or large hoster ({large} addresses): its customers are strangers to each other"));
+            against.push(format!(
+                "announced by a carrier or large hoster ({large} addresses): its customers are strangers to each other"
+            ));
             factor *= 0.3;
         }
         if origins.is_empty() && self.knowledge.each_announced(self.now).next().is_some() {

@@ -81,13 +81,8 @@ impl<'a> Siblings<'a> {
     /// the other files know.
     #[must_use]
     pub fn new(knowledge: &'a Knowledge, date: Option<Date>, domains: bool) -> Self {
-        let mut all = Self {
-            knowledge,
-            date,
-            by_value: BTreeMap::new(),
-            by_asn: BTreeMap::new(),
-            names: BTreeMap::new(),
-        };
+        let mut all =
+            Self { knowledge, date, by_value: BTreeMap::new(), by_asn: BTreeMap::new(), names: BTreeMap::new() };
         for info in knowledge.each_as(date) {
             if !info.name.is_empty() {
                 // A company's name tells more than a short name; of like ones the newest.

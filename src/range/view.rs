@@ -76,7 +76,9 @@ pub fn neighbourhood(knowledge: &Knowledge, ranking: &Ranking, seed: Ipv4Addr, n
     let mut links: BTreeMap<u32, Link> = BTreeMap::new();
     for candidate in &ranking.candidates {
         let (IpAddr::V4(first), IpAddr::V4(last)) = (candidate.range.start(), candidate.range.end()) else { continue };
-        let Some(link) = candidate.reasons.iter().map(|one| one.link).filter(|link| link.widens()).min() else { continue };
+        let Some(link) = candidate.reasons.iter().map(|one| one.link).filter(|link| link.widens()).min() else {
+            continue;
+        };
         let first = first.to_bits().max(base);
         let last = last.to_bits().min(base | 0xffff);
         if first <= last {
@@ -114,9 +116,10 @@ pub fn surroundings(knowledge: &Knowledge, siblings: &Siblings<'_>, asn: Asn, no
         listed: !knowledge.listings_of(asn, now).is_empty()
             || knowledge.prefixes_of(asn, now).iter().take(256).any(|found| {
                 let range = AddressRange::of(found.prefix);
-                knowledge.listings_in(&range, now).iter().any(
-                    |(_, listing)| matches!(&listing.listed, Listed::Addresses(one) if one.count() >= 256),
-                )
+                knowledge
+                    .listings_in(&range, now)
+                    .iter()
+                    .any(|(_, listing)| matches!(&listing.listed, Listed::Addresses(one) if one.count() >= 256))
             }),
         tie,
     };
@@ -127,7 +130,9 @@ pub fn surroundings(knowledge: &Knowledge, siblings: &Siblings<'_>, asn: Asn, no
         .map(|one| one.asn)
         .collect();
     let tied = siblings.of(asn);
-    let words = |sibling: &super::sibling::Sibling| sibling.ties.first().map(|(tie, _)| tie.words().to_owned()).unwrap_or_default();
+    let words = |sibling: &super::sibling::Sibling| {
+        sibling.ties.first().map(|(tie, _)| tie.words().to_owned()).unwrap_or_default()
+    };
     Surroundings {
         centre: node(asn, String::new()),
         more_upstreams: upstreams.len().saturating_sub(MOST),

@@ -52,7 +52,11 @@ pub fn as_graph(around: &Surroundings, id: &str) -> String {
         0 => format!("{what}: {count}"),
         more => format!("{what}: {count} of {} shown", count + more),
     };
-    let heading = said(around.upstreams.len(), around.more_upstreams, "Upstreams (dashed: evidence only, nothing is widened by them)");
+    let heading = said(
+        around.upstreams.len(),
+        around.more_upstreams,
+        "Upstreams (dashed: evidence only, nothing is widened by them)",
+    );
     let _ = write!(svg, "<text x=\"{GAP}\" y=\"22\" fill=\"#333\">{heading}</text>");
     for (node, at) in &upstreams {
         draw(&mut svg, node, *at, "#f3f3f3");
@@ -120,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_name_cannot_become_markup_and_listed_ones_say_so() {
-        let node = |asn: u32, name: &str, listed| Node { asn: Asn(asn), name: name.to_owned(), listed, tie: String::new() };
+        let node =
+            |asn: u32, name: &str, listed| Node { asn: Asn(asn), name: name.to_owned(), listed, tie: String::new() };
         let around = Surroundings {
             centre: node(64500, "<script>alert(1)</script>", true),
             upstreams: vec![node(64501, "Up & Co", false)],
@@ -130,7 +135,10 @@ mod tests {
         };
         let svg = as_graph(&around, "g1");
         assert!(!svg.contains("<script"), "{svg}");
-        assert!(svg.contains("AS64500 · deny-listed") && svg.contains("Up &amp; Co") && svg.contains("1 of 4 shown"), "{svg}");
+        assert!(
+            svg.contains("AS64500 · deny-listed") && svg.contains("Up &amp; Co") && svg.contains("1 of 4 shown"),
+            "{svg}"
+        );
         assert_eq!(svg.matches("stroke-dasharray=\"none\"").count(), 7);
     }
 }

@@ -74,7 +74,12 @@ pub fn range_map(map: &Neighbourhood, id: &str) -> String {
             let _ = write!(svg, "<rect x=\"{x}\" y=\"{y}\" width=\"{SIDE}\" height=\"{SIDE}\" fill=\"url(#{id}-h)\"/>");
         } else if cell.listed > 0.0 {
             let bar = ((cell.listed * 4.0).min(1.0) * (SIDE as f64 - 4.0)).max(3.0);
-            let _ = write!(svg, "<rect x=\"{}\" y=\"{}\" width=\"{bar:.1}\" height=\"4\" fill=\"#000\"/>", x + 2, y + SIDE - 6);
+            let _ = write!(
+                svg,
+                "<rect x=\"{}\" y=\"{}\" width=\"{bar:.1}\" height=\"4\" fill=\"#000\"/>",
+                x + 2,
+                y + SIDE - 6
+            );
         }
         if !letter.is_empty() {
             let _ = write!(
@@ -85,7 +90,12 @@ pub fn range_map(map: &Neighbourhood, id: &str) -> String {
             );
         }
         if cell.named {
-            let _ = write!(svg, "<circle cx=\"{}\" cy=\"{}\" r=\"3.5\" fill=\"#fff\" stroke=\"#000\"/>", x + SIDE - 7, y + 7);
+            let _ = write!(
+                svg,
+                "<circle cx=\"{}\" cy=\"{}\" r=\"3.5\" fill=\"#fff\" stroke=\"#000\"/>",
+                x + SIDE - 7,
+                y + 7
+            );
         }
         if cell.seed {
             let _ = write!(
@@ -107,7 +117,10 @@ pub fn range_map(map: &Neighbourhood, id: &str) -> String {
 fn legend(svg: &mut String, map: &Neighbourhood, id: &str) {
     let mut y = TOP + 6;
     let [a, b, ..] = map.seed.octets();
-    let _ = write!(svg, "<text x=\"{LEGEND}\" y=\"{y}\" font-weight=\"bold\">{a}.{b}.0.0/16, one square for 256 addresses</text>");
+    let _ = write!(
+        svg,
+        "<text x=\"{LEGEND}\" y=\"{y}\" font-weight=\"bold\">{a}.{b}.0.0/16, one square for 256 addresses</text>"
+    );
     let mut line = |svg: &mut String, sample: &str, words: &str| {
         y += 26;
         let _ = write!(
@@ -163,8 +176,13 @@ mod tests {
         cells[2] = Cell { link: Some(Link::Announced), listed: 1.0, listed_whole: true, named: false, seed: true };
         cells[3] = Cell { link: Some(Link::SameAs), listed: 0.02, ..Cell::default() };
         let svg = range_map(&Neighbourhood { seed: "192.0.2.7".parse().unwrap(), cells }, "m\"1");
-        assert!(svg.contains("192.0.2.0/24: the announced network around the seed; on a deny list; holds the seed"), "{svg}");
+        assert!(
+            svg.contains("192.0.2.0/24: the announced network around the seed; on a deny list; holds the seed"),
+            "{svg}"
+        );
         assert!(svg.contains(">N</text>") && svg.contains("2 % of its addresses listed"), "{svg}");
-        assert!(svg.contains("role=\"img\"") && svg.contains("<desc id=\"m&quot;1-d\">The 256 networks of 192.0.0.0/16."));
+        assert!(
+            svg.contains("role=\"img\"") && svg.contains("<desc id=\"m&quot;1-d\">The 256 networks of 192.0.0.0/16.")
+        );
     }
 }

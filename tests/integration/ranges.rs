@@ -2,6 +2,7 @@
 //! name real networks, these are facts of the public case that the test tells (Unit 42, 2025-03-18).
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Cursor;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -38,8 +39,11 @@ fn held(id: i64, format: Format, name: &str, day: Date, text: &str) -> Held {
 }
 
 fn drop_list(networks: &[&str]) -> String {
-    let mut text: String = networks.iter().map(|net| format!("{{\"cidr\":\"{net}\",\"sblid\":\"SBL1\",\"rir\":\"x\"}}\n")).collect();
-    text += &format!("{{\"type\":\"metadata\",\"timestamp\":1780000000,\"records\":{}}}\n", networks.len());
+    let mut text = String::new();
+    for net in networks {
+        writeln!(text, "{{\"cidr\":\"{net}\",\"sblid\":\"SBL1\",\"rir\":\"x\"}}").unwrap();
+    }
+    write!(text, "{{\"type\":\"metadata\",\"timestamp\":1780000000,\"records\":{}}}\n", networks.len()).unwrap();
     text
 }
 
@@ -48,7 +52,7 @@ fn asn_drop(rows: &[(u32, &str, &str)]) -> String {
         format!("{{\"asn\":{asn},\"rir\":\"x\",\"domain\":\"{domain}\",\"cc\":\"XX\",\"asname\":\"{name}\"}}\n")
     };
     let mut text: String = rows.iter().map(row).collect();
-    text += &format!("{{\"type\":\"metadata\",\"timestamp\":1780000000,\"records\":{}}}\n", rows.len());
+    write!(text, "{{\"type\":\"metadata\",\"timestamp\":1780000000,\"records\":{}}}\n", rows.len()).unwrap();
     text
 }
 
@@ -84,7 +88,10 @@ fn the_chain_of_the_case_is_found_and_its_upstream_widens_nothing() {
     assert!(first.reasons.iter().any(|one| one.link == Link::Announced && one.words.contains("FEMO IT SOLUTIONS")));
     assert!(first.reasons.iter().any(|one| one.link == Link::Listed && one.words.contains("62.60.226.0/24")));
     let said = ranking.evidence.join("\n");
-    assert!(said.contains("AS30823 (aurologic GmbH), its only one on file; 1 of its 1 other known customers"), "{said}");
+    assert!(
+        said.contains("AS30823 (aurologic GmbH), its only one on file; 1 of its 1 other known customers"),
+        "{said}"
+    );
     assert!(said.contains("deny list spamhaus-asn-drop") || said.contains("deny list asn-drop"), "{said}");
     assert!(ranking.refused.is_empty(), "{:?}", ranking.refused);
 }
@@ -93,7 +100,8 @@ fn the_chain_of_the_case_is_found_and_its_upstream_widens_nothing() {
 fn a_customers_second_host_brings_its_own_network_and_no_second_provider() {
     let starts = [start("62.60.226.112", None, true), start("191.88.252.140", None, false)];
     let ranking = rank(&femo(), &starts, &Looked::default(), None);
-    let theirs: Vec<_> = ranking.candidates.iter().filter(|one| one.range.start().to_string().starts_with("191.")).collect();
+    let theirs: Vec<_> =
+        ranking.candidates.iter().filter(|one| one.range.start().to_string().starts_with("191.")).collect();
     assert_eq!(theirs.len(), 1, "{:?}", ranges(&ranking));
     assert!(theirs[0].range.count() <= 1024 && theirs[0].reasons.iter().all(|one| !one.link.rests_on_as()));
     assert!(!ranking.ases.contains(&Asn(27_831)));
@@ -102,15 +110,21 @@ fn a_customers_second_host_brings_its_own_network_and_no_second_provider() {
 #[test]
 fn a_re_issued_number_and_re_assigned_space_are_not_followed() {
     // The holder's name changed between two states of the table.
-    let before = "192.0.2.0,192.0.2.255,64190,Old Bulletproof Ltd\n198.51.100.0,198.51.100.255,64190,Old Bulletproof Ltd\n";
-    let after = "192.0.2.0,192.0.2.255,64190,Societa Onesta S.p.A.\n203.0.113.0,203.0.113.255,64190,Societa Onesta S.p.A.\n";
+    let before =
+        "192.0.2.0,192.0.2.255,64190,Old Bulletproof Ltd\n198.51.100.0,198.51.100.255,64190,Old Bulletproof Ltd\n";
+    let after =
+        "192.0.2.0,192.0.2.255,64190,Societa Onesta S.p.A.\n203.0.113.0,203.0.113.255,64190,Societa Onesta S.p.A.\n";
     let knowledge = Knowledge::new(vec![
         held(1, Format::Ip2asn, "table", date(2025, 1, 1), before),
         held(2, Format::Ip2asn, "table", date(2026, 1, 1), after),
     ]);
     let ranking = rank(&knowledge, &[start("192.0.2.7", Some(date(2025, 2, 1)), true)], &Looked::default(), None);
     assert_eq!(ranges(&ranking), ["192.0.2.0/24"]);
-    assert!(ranking.refused.iter().any(|one| one.contains("Old Bulletproof") && one.contains("Onesta")), "{:?}", ranking.refused);
+    assert!(
+        ranking.refused.iter().any(|one| one.contains("Old Bulletproof") && one.contains("Onesta")),
+        "{:?}",
+        ranking.refused
+    );
 
     // The number was given out after the seed's day.
     let given = "2|ripencc|1|1|19830101|20260101|+0000\nripencc|*|asn|*|1|summary\nripencc|IT|asn|64190|1|20260301|allocated|x\n";
@@ -143,7 +157,11 @@ fn a_provider_that_moved_is_followed_by_its_networks() {
     ]);
     let ranking = rank(&knowledge, &[start("192.0.2.7", None, true)], &Looked::default(), None);
     let moved = ranking.candidates.iter().find(|one| one.range.to_string() == "198.51.100.0/24").unwrap();
-    assert!(moved.reasons.iter().any(|one| one.link == Link::Former && one.words.contains("WorkTitans")), "{:?}", moved.reasons);
+    assert!(
+        moved.reasons.iter().any(|one| one.link == Link::Former && one.words.contains("WorkTitans")),
+        "{:?}",
+        moved.reasons
+    );
     // And back: a seed in the moved network names who announced it before.
     let ranking = rank(&knowledge, &[start("198.51.100.9", None, true)], &Looked::default(), None);
     let old = ranking.candidates.iter().find(|one| one.range.to_string() == "192.0.2.0/24").unwrap();
@@ -152,10 +170,13 @@ fn a_provider_that_moved_is_followed_by_its_networks() {
 
 #[test]
 fn sub_allocations_are_tied_by_registry_entries_and_not_by_a_resellers_account() {
-    let mut text = String::from("inetnum: 192.0.2.64 - 192.0.2.127\nnetname: BAD-NET-1\norg: ORG-B1-RIPE\nmnt-by: BAD-MNT\nmnt-by: RESELL-MNT\nsource: RIPE\n\n");
+    let mut text = String::from(
+        "inetnum: 192.0.2.64 - 192.0.2.127\nnetname: BAD-NET-1\norg: ORG-B1-RIPE\nmnt-by: BAD-MNT\nmnt-by: RESELL-MNT\nsource: RIPE\n\n",
+    );
     text += "inetnum: 203.0.113.32 - 203.0.113.63\nnetname: OTHER\nmnt-by: BAD-MNT\nsource: RIPE\n\n";
     for n in 0..250 {
-        text += &format!("inetnum: 198.51.{n}.0 - 198.51.{n}.255\nnetname: CUSTOMER\nmnt-by: RESELL-MNT\nsource: RIPE\n\n");
+        text +=
+            &format!("inetnum: 198.51.{n}.0 - 198.51.{n}.255\nnetname: CUSTOMER\nmnt-by: RESELL-MNT\nsource: RIPE\n\n");
     }
     let knowledge = Knowledge::new(vec![held(1, Format::Rpsl, "ripe", date(2026, 1, 1), &text)]);
     let ranking = rank(&knowledge, &[start("192.0.2.70", None, true)], &Looked::default(), None);
@@ -178,7 +199,9 @@ fn collateral_is_named_and_lowers_the_rank_and_hosts_looked_at_count() {
     let seen = (0..40).map(|n| (format!("62.60.226.{n}").parse().unwrap(), false)).collect();
     let before = rank(&femo(), &[start("62.60.226.112", None, true)], &Looked::default(), None);
     let after = rank(&femo(), &[start("62.60.226.112", None, true)], &Looked { hosts: seen }, None);
-    let of = |ranking: &Ranking| ranking.candidates.iter().find(|one| one.range.to_string() == "62.60.226.0/24").unwrap().per_thousand;
+    let of = |ranking: &Ranking| {
+        ranking.candidates.iter().find(|one| one.range.to_string() == "62.60.226.0/24").unwrap().per_thousand
+    };
     assert!(of(&after) < of(&before) / 3.0, "{} {}", of(&after), of(&before));
 }
 
@@ -196,7 +219,7 @@ fn sisters_share_a_holder_and_strangers_share_only_words_of_the_trade() {
 fn control_ranges_lie_outside_of_all_suspicion() {
     let mut table = String::from("192.0.2.0,192.0.2.255,64001,Parent\n");
     for n in 0..20 {
-        table += &format!("198.51.{n}.0,198.51.{n}.255,64001,Parent\n");
+        write!(table, "198.51.{n}.0,198.51.{n}.255,64001,Parent\n").unwrap();
     }
     let knowledge = Knowledge::new(vec![
         held(1, Format::Ip2asn, "table", date(2026, 1, 1), &table),
@@ -242,12 +265,17 @@ fn from_a_fresh_case_to_a_draft_that_a_person_must_complete() {
 
     let table = out(&hostkin(here, &["ranges", "x.case"]));
     assert!(table.contains("62.60.226.0/24") && !table.contains('\u{1b}') && !table.contains('\u{202e}'), "{table}");
-    let rows: Vec<serde_json::Value> =
-        out(&hostkin(here, &["ranges", "x.case", "--json"])).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<serde_json::Value> = out(&hostkin(here, &["ranges", "x.case", "--json"]))
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(rows[0]["range"], "62.60.226.0/24");
     assert!(rows[0]["reasons"].as_array().unwrap().iter().any(|one| one["link"] == "announced"));
     let why = out(&hostkin(here, &["ranges", "x.case", "--why", "1"]));
-    assert!(why.contains("holds the seed 62.60.226.112") && why.contains("against") && !why.contains('\u{1b}'), "{why}");
+    assert!(
+        why.contains("holds the seed 62.60.226.112") && why.contains("against") && !why.contains('\u{1b}'),
+        "{why}"
+    );
 
     out(&hostkin(here, &["ranges", "x.case", "--reject", "192.162.199.0/24", "--because", "sold"]));
     out(&hostkin(here, &["ranges", "x.case", "--approve", "1", "-o", "draft.toml"]));
@@ -275,5 +303,10 @@ fn from_a_fresh_case_to_a_draft_that_a_person_must_complete() {
     let early = out(&hostkin(here, &["ip", "x.case", "62.60.226.112", "--date", "2020-01-01"]));
     assert!(!early.contains("AS214351"), "{early}");
     let page = out(&hostkin(here, &["export", "x.case", "report"]));
-    assert!(page.contains("<svg") && page.contains("The networks around the seed 62.60.226.112") && !page.contains("<b>\\u"), "no pictures");
+    assert!(
+        page.contains("<svg")
+            && page.contains("The networks around the seed 62.60.226.112")
+            && !page.contains("<b>\\u"),
+        "no pictures"
+    );
 }

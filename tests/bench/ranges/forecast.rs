@@ -80,7 +80,11 @@ fn curve(hazard: &Hazard, new: &[(u32, u32)]) {
                 millions(*blocks),
                 wanted as f64 / millions(*blocks)
             ),
-            None => println!("  recall {:.0}% is not reached by {:.0} million addresses", recall * 100.0, millions(ranked.len())),
+            None => println!(
+                "  recall {:.0}% is not reached by {:.0} million addresses",
+                recall * 100.0,
+                millions(ranked.len())
+            ),
         }
     }
 }
@@ -172,9 +176,10 @@ pub(crate) fn fit(folder: &Path) -> Result<(), Fault> {
             *share = share.max(1.0 / f64::from(last - first + 1));
         }
     }
-    for (later, name, own, mask) in
-        [(false, "OTHERS", OTHERS, [true; 7]), (true, "REPORTED", REPORTED, [true, true, false, false, false, true, false])]
-    {
+    for (later, name, own, mask) in [
+        (false, "OTHERS", OTHERS, [true; 7]),
+        (true, "REPORTED", REPORTED, [true, true, false, false, false, true, false]),
+    ] {
         let (knowledge, known) = knowledge(folder, TUNED.0, later)?;
         let hazard = Hazard::new(&knowledge, Some(TUNED.0), &known);
         let mut rows: Vec<([f64; 7], f64, f64)> = Vec::new();
@@ -250,9 +255,8 @@ fn solve(mut a: [[f64; 8]; 8], mut b: [f64; 8]) -> [f64; 8] {
         for row in 0..8 {
             if row != column && a[column][column] != 0.0 {
                 let factor = a[row][column] / a[column][column];
-                for k in column..8 {
-                    a[row][k] -= factor * a[column][k];
-                }
+                let pivot = a[column];
+                a[row].iter_mut().zip(pivot).skip(column).for_each(|(one, other)| *one -= factor * other);
                 b[row] -= factor * b[column];
             }
         }

@@ -26,7 +26,8 @@ pub(crate) fn held(source: Source, day: Date, how: &How, id: i64) -> Result<Held
     };
     let reading = match source {
         Source::File(path) => {
-            let file = std::fs::File::open(&path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+            let file =
+                std::fs::File::open(&path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
             read(file, &path.to_string_lossy(), how, &mut taker)?
         }
         Source::Text(text) => read(Cursor::new(text.into_bytes()), "table", how, &mut taker)?,

@@ -7,8 +7,13 @@
 //! FOLDER holds `denylists/` and `bgp/` with the files that the modules name; Spamhaus's lists cannot be redistributed, so
 //! they are not in this repository.
 
-#![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a program of its own that prints figures")]
-#![allow(unused_crate_dependencies, reason = "it uses a few of the package's dependencies")]
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a program of its own that prints figures"
+)]
 
 use std::path::PathBuf;
 
@@ -26,7 +31,10 @@ fn main() -> Result<(), Fault> {
         ("forecast", Some(folder), None) => forecast::run(&folder),
         ("forecast", Some(folder), Some("--fit")) => forecast::fit(&folder),
         ("siblings", Some(folder), None) => siblings::run(&folder),
-        ("behaviour", None, None) => behaviour::run(),
+        ("behaviour", None, None) => {
+            behaviour::run();
+            Ok(())
+        }
         _ => Err("usage: ranges forecast FOLDER [--fit] | siblings FOLDER | behaviour".into()),
     }
 }

@@ -28,14 +28,21 @@ pub(crate) fn run(folder: &Path) -> Result<(), Fault> {
         Knowledge::new(vec![table("ip2asn_v4_slice_2026-06-17.csv", 1)?, table("ip2asn_v6_slice_2026-06-17.csv", 2)?]);
     let siblings = Siblings::new(&knowledge, None, false);
     let known = |asn: &Asn| !siblings.name(*asn).is_empty();
-    let (mut right, mut wrong): (BTreeSet<(Asn, Asn)>, BTreeSet<(Asn, Asn)>) = Default::default();
+    let (mut right, mut wrong) = (BTreeSet::new(), BTreeSet::new());
     for (asn, domain) in &domains {
         for sibling in siblings.of(*asn) {
             let pair = (sibling.asn.min(*asn), sibling.asn.max(*asn));
             match domains.get(&sibling.asn) {
                 Some(other) if other == domain => right.insert(pair),
                 Some(_) => {
-                    println!("wrong: {} {} and {} {}: {:?}", asn, siblings.name(*asn), sibling.asn, sibling.name, sibling.ties);
+                    println!(
+                        "wrong: {} {} and {} {}: {:?}",
+                        asn,
+                        siblings.name(*asn),
+                        sibling.asn,
+                        sibling.name,
+                        sibling.ties
+                    );
                     wrong.insert(pair)
                 }
                 None => continue,
@@ -65,7 +72,11 @@ pub(crate) fn run(folder: &Path) -> Result<(), Fault> {
     }
     let sum = |of: fn(&(&str, usize, usize, usize, usize)) -> usize| lines.iter().map(of).sum::<usize>();
     let found = right.len();
-    println!("precision: {found} of {} pairs: {:.1} %", found + wrong.len(), 100.0 * found as f64 / (found + wrong.len()).max(1) as f64);
+    println!(
+        "precision: {found} of {} pairs: {:.1} %",
+        found + wrong.len(),
+        100.0 * found as f64 / (found + wrong.len()).max(1) as f64
+    );
     for (what, all) in [
         ("all pairs of the groups", sum(|line| line.1)),
         ("pairs with both ASes in the prefix table", sum(|line| line.2)),
@@ -74,7 +85,10 @@ pub(crate) fn run(folder: &Path) -> Result<(), Fault> {
         println!("recall of {what}: {found} of {all}: {:.1} %", 100.0 * found as f64 / all as f64);
     }
     let whole = |line: &&(&str, usize, usize, usize, usize)| line.3 > 0;
-    let (of, got) = (lines.iter().filter(whole).count(), lines.iter().filter(whole).filter(|line| line.4 * 10 >= line.3 * 8).count());
+    let (of, got) = (
+        lines.iter().filter(whole).count(),
+        lines.iter().filter(whole).filter(|line| line.4 * 10 >= line.3 * 8).count(),
+    );
     println!("groups whose names can tell: {of}; found at least to 80 %: {got}");
     Ok(())
 }
@@ -84,7 +98,10 @@ fn share_a_word(a: &str, b: &str) -> bool {
     let words = |name: &str| -> BTreeSet<String> {
         let plain = name.to_lowercase();
         let words = plain.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() >= 3);
-        words.filter(|word| !["ltd", "limited", "llc", "inc", "gmbh", "srl"].contains(word)).map(str::to_owned).collect()
+        words
+            .filter(|word| !["ltd", "limited", "llc", "inc", "gmbh", "srl"].contains(word))
+            .map(str::to_owned)
+            .collect()
     };
     words(a).intersection(&words(b)).next().is_some()
 }
