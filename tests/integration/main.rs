@@ -13,6 +13,7 @@
 )]
 
 mod backoff;
+mod candidates;
 mod demo;
 mod dependencies;
 mod exits;
@@ -30,7 +31,6 @@ mod layering;
 mod manners;
 mod merge;
 mod protocols;
-mod ranges;
 mod run;
 mod scope;
 mod shards;
