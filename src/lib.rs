@@ -4,7 +4,7 @@
 //! announces, holds and lists addresses; [`target`] puts its services in a seeded order; [`net`] is the only door to the network;
 //! [`discover`] finds who answers; [`proto`] speaks and reads, without sockets; [`probe`] decides which conversations a
 //! host gets; [`scan`] joins these into a run; [`facet`] names what was read; [`store`] keeps every byte and every facet
-//! in one file; [`link`] weighs shared habits against a background; [`report`] writes it down. [`lab`] is a street of
+//! in one file, each step sealed ([`seal`]); [`evidence`] signs, bundles and verifies; [`link`] weighs shared habits against a background; [`report`] writes it down. [`lab`] is a street of
 //! servers with known truth, and [`cli`] joins the stages.
 
 pub mod clock;
@@ -24,9 +24,12 @@ pub mod net;
 pub mod discover;
 pub mod probe;
 
+pub mod seal;
 pub mod store;
 
 pub mod scan;
+
+pub mod evidence;
 
 pub mod link;
 pub mod report;

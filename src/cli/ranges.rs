@@ -261,7 +261,7 @@ fn table(
                 json!(against),
             ]);
         }
-        write(&rows, super::args::Form { format: None, json: false }, None)?;
+        write(&rows, super::args::Form { format: None, json: false }, Output::open(None)?)?;
     }
     for words in &ranking.refused {
         term.warn(format!("not followed: {}", escape_terminal(words)));

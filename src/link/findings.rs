@@ -42,13 +42,7 @@ pub(super) fn findings(ground: Ground<'_>, providers: &Providers, likeness: &mut
     clusters.extend(blind::clusters(ground, &taken, &names, likeness));
     let hosts = explain::hosts(ground.population.len());
     let seeded = explain::hosts(taken.len());
-    Findings {
-        weights: ground.weights.name().to_owned(),
-        hosts,
-        background: hosts.saturating_sub(seeded),
-        ranking,
-        clusters,
-    }
+    Findings { weights: ground.weights.label(), hosts, background: hosts.saturating_sub(seeded), ranking, clusters }
 }
 
 /// The hosts of one provider, best first.

@@ -11,8 +11,11 @@
 //! less. What no seed explains is offered as clusters that are hypotheses (`blind`). Method and figures:
 //! docs/LINKAGE.md.
 
+mod ask;
 mod blind;
+mod checks;
 mod claim;
+mod columns;
 mod defaults;
 mod explain;
 mod family;
@@ -24,11 +27,14 @@ mod pattern;
 mod population;
 mod provider;
 mod read;
+mod reliability;
 mod rung;
 mod score;
 mod weights;
 mod why;
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +43,11 @@ use std::net::IpAddr;
 use crate::facet::Labels;
 use crate::finding::{Findings, Seed, Verdict};
 
+pub use ask::{Answer, Question, Shared};
+pub use checks::{Check, CheckVerdict, Known, Nearby, checks};
+pub use columns::columns_version;
 pub use population::{Builder, Population};
+pub use reliability::{Bin, Labelled, Reliability, reliability};
 pub use weights::{Weights, WeightsError};
 pub use why::{Against, Explanation};
 
@@ -59,6 +69,21 @@ pub fn run(
     let mut likeness = Likeness::default();
     let providers = provider::providers(ground, seeds, verdicts, &mut likeness);
     findings::findings(ground, &providers, &mut likeness)
+}
+
+/// The hosts whose confirmation or rejection would teach most, at most `most`.
+#[must_use]
+pub fn ask(
+    population: &Population,
+    seeds: &[Seed],
+    verdicts: &[Verdict],
+    weights: &Weights,
+    labels: &Labels,
+    most: usize,
+) -> Vec<Question> {
+    let defaults = Defaults::new(labels);
+    let ground = Ground { population, weights, defaults: &defaults };
+    ask::questions(ground, seeds, verdicts, &mut Likeness::default(), most)
 }
 
 /// The reasons for and against one link. `None` when the host, or what it is compared with, is not in the population.

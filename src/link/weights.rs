@@ -5,6 +5,7 @@
 //! was fitted; its name goes into every result.
 
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::rung::GROUPS;
 use crate::facet::Group;
@@ -13,6 +14,8 @@ use crate::facet::Group;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     name: String,
+    /// SHA-256 of the text they were read from, its first 16 hex digits.
+    digest: String,
     fitted_at_hosts: f64,
     groups: [GroupWeights; GROUPS],
     /// Weights of a host against a set.
@@ -146,13 +149,20 @@ impl Weights {
             *slot = *file.groups.get(group.as_str()).ok_or(WeightsError::Missing(group.as_str()))?;
         }
         let File { name, fitted_at_hosts, seed, pair, purity, .. } = file;
-        Ok(Self { name, fitted_at_hosts, groups, seed, pair, purity })
+        let digest = Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { name, digest, fitted_at_hosts, groups, seed, pair, purity })
     }
 
     /// Name and version, for the record.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Name, version and digest, as every result names the weights it used.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{} (sha256 {}\u{2026})", self.name, self.digest)
     }
 
     /// How each group counts, in the order of [`Group::ALL`].

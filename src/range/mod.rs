@@ -4,17 +4,21 @@
 //! streamed, and [`Knowledge`], all facts of a case ready to be asked at a date. Nothing here opens a connection, reads
 //! the case or sends.
 
+mod asn;
 pub mod behaviour;
 pub mod control;
 pub mod dataset;
 pub mod density;
 pub mod fact;
 pub mod hazard;
+mod held;
 mod holder;
 mod infer;
 mod knowledge;
 mod links;
 mod name;
+mod object;
+mod objects;
 mod origins;
 pub mod pack;
 mod peering;
@@ -32,11 +36,13 @@ pub use dataset::{Dataset, DatasetId, Format};
 pub use density::Densities;
 pub use fact::{Asn, Fact, FactKind, ObjectClass};
 pub use hazard::Hazard;
+pub use held::{Held, HeldBuilder};
 pub use holder::{Sameness, same_as_holder, same_space_holder};
 pub use infer::infer;
-pub use knowledge::{By, Held, HeldBuilder, Knowledge, Neighbour, Role};
+pub use knowledge::{Knowledge, Neighbour, Role};
 pub use links::{Links, Start, links};
 pub use name::{core_name, netname_stem, plain_name};
+pub use objects::By;
 pub use origins::Announced;
 pub use peering::{Cone, Peering};
 pub use rank::{Candidate, Looked, Ranking, rank};

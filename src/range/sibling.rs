@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use super::fact::{Asn, Listed, ObjectClass, ObjectKey};
-use super::knowledge::{By, Knowledge};
+use super::knowledge::Knowledge;
 use super::name::{core_name, netname_stem, plain_name};
+use super::objects::By;
 
 /// A maintainer or core of a name that more ASes share is taken for common property.
 const MOST_SHARING: usize = 60;

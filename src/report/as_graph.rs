@@ -88,7 +88,7 @@ fn draw(svg: &mut String, node: &Node, (x, y): (usize, usize), fill: &str) {
     let _ = write!(
         svg,
         "<g><title>{full}</title><rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" rx=\"4\" fill=\"{fill}\" stroke=\"#000\" stroke-width=\"{border}\"/>\
-         <text x=\"{cx}\" y=\"{y1}\" text-anchor=\"middle\" font-weight=\"bold\">{asn}{word}</text>\
+         <text x=\"{cx}\" y=\"{y1}\" text-anchor=\"middle\" class=\"b\">{asn}{word}</text>\
          <text x=\"{cx}\" y=\"{y2}\" text-anchor=\"middle\">{name}</text></g>",
         cx = x + w / 2,
         y1 = y + 22,

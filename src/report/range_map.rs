@@ -84,7 +84,7 @@ pub fn range_map(map: &Neighbourhood, id: &str) -> String {
         if !letter.is_empty() {
             let _ = write!(
                 svg,
-                "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" font-weight=\"bold\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\">{letter}</text>",
+                "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" class=\"b\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\">{letter}</text>",
                 x + SIDE / 2,
                 y + SIDE / 2 + 3
             );
@@ -117,10 +117,8 @@ pub fn range_map(map: &Neighbourhood, id: &str) -> String {
 fn legend(svg: &mut String, map: &Neighbourhood, id: &str) {
     let mut y = TOP + 6;
     let [a, b, ..] = map.seed.octets();
-    let _ = write!(
-        svg,
-        "<text x=\"{LEGEND}\" y=\"{y}\" font-weight=\"bold\">{a}.{b}.0.0/16, one square for 256 addresses</text>"
-    );
+    let _ =
+        write!(svg, "<text x=\"{LEGEND}\" y=\"{y}\" class=\"b\">{a}.{b}.0.0/16, one square for 256 addresses</text>");
     let mut line = |svg: &mut String, sample: &str, words: &str| {
         y += 26;
         let _ = write!(
@@ -136,7 +134,7 @@ fn legend(svg: &mut String, map: &Neighbourhood, id: &str) {
         if count > 0 {
             let (letter, colour, words) = look(link);
             let sample = format!(
-                "<rect width=\"20\" height=\"20\" fill=\"{colour}\" stroke=\"#999\"/><text x=\"10\" y=\"15\" text-anchor=\"middle\" font-weight=\"bold\">{letter}</text>"
+                "<rect width=\"20\" height=\"20\" fill=\"{colour}\" stroke=\"#999\"/><text x=\"10\" y=\"15\" text-anchor=\"middle\" class=\"b\">{letter}</text>"
             );
             line(svg, &sample, &format!("{words} ({count})"));
         }

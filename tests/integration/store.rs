@@ -644,6 +644,8 @@ fn finding(address: &str, score: f64) -> Finding {
         log10_lr: -1e-300,
         log10_counted: 12.345_678_901_234_567,
         observed: true,
+        default_of: Some("vendor".into()),
+        likeness: 0.25,
         words: "w".into(),
     };
     Finding {
