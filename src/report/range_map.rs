@@ -33,7 +33,7 @@ fn look(link: Link) -> (&'static str, &'static str, &'static str) {
 #[must_use]
 pub fn range_map(map: &Neighbourhood, id: &str) -> String {
     let [a, b, ..] = map.seed.octets();
-    let (width, height) = (LEGEND + 330, TOP + 16 * SIDE + 16);
+    let (width, height) = (LEGEND + 380, TOP + 16 * SIDE + 16);
     let id = escape_html(id);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
