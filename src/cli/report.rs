@@ -36,7 +36,7 @@ fn write_text(text: &str, mut out: Output) -> Result<(), Stop> {
 
 /// The report as a page.
 fn page(case: &Case) -> Result<String, Stop> {
-    Ok(report::html(&case_file(case)?)?)
+    Ok(report::html(&case_file(case)?, &super::pictures::pictures(case)?)?)
 }
 
 /// What the report says, whatever its form.
