@@ -72,6 +72,12 @@ pub enum Verb {
     /// Public files about addresses and networks: BGP tables, registry data, deny lists, cloud ranges.
     #[command(subcommand)]
     Data(super::data::Data),
+    /// Where to look next and why: candidate ranges from the case's public files. Sends nothing, permits nothing.
+    Ranges(super::ranges::Ranges),
+    /// What the case's files say of one AS: holders, networks, upstreams, sisters, behaviour.
+    As(super::look::LookAs),
+    /// Who announced and who held an address, and who lists it, on a day.
+    Ip(super::look::LookIp),
     /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.
@@ -102,6 +108,8 @@ pub enum Verb {
     Redact(super::redact::Redact),
     /// What is kept how long, and erasing what is older.
     Retention(super::redact::Retention),
+    /// Record what became of an abuse report, or list the reports and how long hosts outlive them.
+    Outcome(super::outcome::Outcome),
     /// Write the manual page or shell completions.
     #[command(subcommand)]
     Generate(Generate),
@@ -525,7 +533,7 @@ pub struct Export {
     /// Output form.
     #[command(flatten)]
     pub form: Form,
-    /// Write to this file instead of standard output; it must not exist yet.
+    /// Write to this file instead of standard output; it must not exist yet. Abuse reports: a new folder.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Replace the file if it exists.
@@ -534,6 +542,19 @@ pub struct Export {
     /// `bundle`: only what concerns this host; may be given more than once.
     #[arg(long, value_name = "IP")]
     pub host: Vec<IpAddr>,
+    /// What is shared with others.
+    #[command(flatten)]
+    pub sharing: super::share::Sharing,
+}
+
+impl Export {
+    /// True when the case keeps on record what was exported, or what was said with it.
+    #[must_use]
+    pub fn records(&self) -> bool {
+        self.what == What::Abuse
+            || (self.what == What::Denylist && self.output.is_some())
+            || !self.sharing.own.is_empty()
+    }
 }
 
 /// What can be exported.
@@ -555,8 +576,22 @@ pub enum What {
     Scope,
     /// One archive with everything that a stranger needs to check the case: `hostkin verify FILE`.
     Bundle,
-    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import timestamp` takes the answer.
+    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import CASE timestamp FILE` takes the answer.
     TimestampRequest,
+    /// A STIX 2.1 bundle.
+    Stix,
+    /// A MISP event.
+    Misp,
+    /// Hosts and the values they share, as a graph (GraphML).
+    Graphml,
+    /// The graph's nodes, as rows.
+    Nodes,
+    /// The graph's edges, as rows.
+    Edges,
+    /// Addresses to block, in the words of a firewall (--as).
+    Denylist,
+    /// Abuse reports to holders, announcing ASes and upstreams, as mails in a folder. Nothing is sent.
+    Abuse,
 }
 
 /// How rows are written.

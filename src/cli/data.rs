@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::args::Form;
 use super::exit::{Exit, Stop};
 use super::knowledge::{datasets, newest_origins, place};
-use super::term::{Term, counted};
+use super::term::{Output, Term, counted};
 use super::{VERSION, actor, find};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::facet::escape_terminal;
@@ -284,7 +284,7 @@ fn list(args: &DataList, term: &Term) -> Result<Exit, Stop> {
         rows.rows.iter_mut().for_each(|row| row.truncate(9));
     }
     if !rows.rows.is_empty() || !people {
-        find::write(&rows, args.form, None)?;
+        find::write(&rows, args.form, Output::open(None)?)?;
     }
     term.say(match rows.rows.len() {
         0 => "no datasets yet; `hostkin data import` takes files in".to_owned(),

@@ -61,11 +61,19 @@ pub enum Action {
     Redact,
     /// A file of public data was taken in.
     Data,
+    /// Something was written that a later export goes by: a deny list, abuse reports.
+    Export,
+    /// What became of an abuse report.
+    Outcome,
+    /// A candidate range was approved for a scope draft.
+    RangeApproved,
+    /// A candidate range was rejected.
+    RangeRejected,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -89,6 +97,10 @@ impl Action {
         Self::Retention,
         Self::Redact,
         Self::Data,
+        Self::Export,
+        Self::Outcome,
+        Self::RangeApproved,
+        Self::RangeRejected,
     ];
 
     /// The stable word.
@@ -118,6 +130,10 @@ impl Action {
             Self::Retention => "retention",
             Self::Redact => "redact",
             Self::Data => "data",
+            Self::Export => "export",
+            Self::Outcome => "outcome",
+            Self::RangeApproved => "range_approved",
+            Self::RangeRejected => "range_rejected",
         }
     }
 }

@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hostkin::clock::{FakeClock, SystemClock, Timestamp};
+use hostkin::clock::{Clock as _, FakeClock, SystemClock, Timestamp};
+use hostkin::evidence::{Signer, verify_bundle, verify_case, write_bundle};
 use hostkin::facet::{Facet, FacetKind};
 use hostkin::net::{Limiter, NoTurn, Rates, SystemEntropy};
 use hostkin::observation::{Capture, End, Exchange, Observation, Outcome, Service, Speech, Step};
@@ -49,6 +50,7 @@ fn main() {
     limiter(&bench);
     writer(&bench);
     lookup(&bench);
+    evidence(&bench);
 }
 
 struct Bench {
@@ -202,7 +204,7 @@ fn limiter(bench: &Bench) {
         n += 1;
         clock.advance(Duration::from_millis(1));
         let turn = limiter.take(host(n), Some(n % 50));
-        limiter.forget(host(n));
+        limiter.forget([host(n)].into_iter());
         turn
     });
     // What the pace of the whole run costs with 256 hosts waiting, their timers included.
@@ -237,7 +239,7 @@ async fn turn(limiter: &Limiter, host: IpAddr) {
     while let Err(NoTurn::NotYet(time)) = limiter.take(host, None) {
         limiter.line_up_again(time).await;
     }
-    limiter.forget(host);
+    limiter.forget([host].into_iter());
 }
 
 /// A host with all three services, most of whose values others have too; certificate and SSH key are its own.
@@ -322,6 +324,80 @@ fn writer(bench: &Bench) {
     bench.rounds(&format!("writer: a host of {facets} facets, committed"), || {
         (4 * BATCH, (0..4).map(|_| batch()).sum())
     });
+}
+
+/// What 10,000 hosts cost to bundle and to verify, by the clock on the wall; only when asked for, since it takes its time.
+fn evidence(bench: &Bench) {
+    const HOSTS: u64 = 10_000;
+    if bench.only.is_none() || !bench.wants("evidence") {
+        return;
+    }
+    let samples = [(Speech::Tls, jarm_capture()), (Speech::Http, http_capture()), (Speech::Ssh, ssh_capture())];
+    let folder = tempfile::tempdir().unwrap();
+    let (mut case, run) = new_run(folder.path());
+    let mut writer = RunWriter::open(case.path(), run).unwrap();
+    for first in (0..HOSTS).step_by(500) {
+        let hosts: Vec<HostDone> = (first..first + 500).map(|index| true_host(index, &samples)).collect();
+        let mut position = writer.position().clone();
+        for host in &hosts {
+            position.mark(host.index);
+        }
+        writer.commit(&hosts, &position, &Counters::default()).unwrap();
+    }
+    drop(writer);
+    let at = Timestamp::UNIX_EPOCH;
+    case.end_run(run, hostkin::store::State::Done, &serde_json::json!({}), "bench", at).unwrap();
+    let signer = Signer::create(&folder.path().join("key")).unwrap();
+    signer.sign(&mut case, at, "bench").unwrap();
+    let bundle = folder.path().join("b.tar");
+    let clock = SystemClock::new();
+    let timed = |name: &str, work: &mut dyn FnMut() -> u64| {
+        let before = clock.elapsed();
+        let mut count = 0;
+        let spent = cpu(|| count = work());
+        let wall = clock.elapsed().saturating_sub(before);
+        println!(
+            "{name:<44} {:.1} s by the wall, {:.1} s of processors, {count} observations",
+            wall.as_secs_f64(),
+            spent.as_secs_f64()
+        );
+    };
+    timed("evidence: 10,000 hosts, bundled", &mut || {
+        write_bundle(&case, None, std::fs::File::create(&bundle).unwrap()).unwrap().observations
+    });
+    println!("{:<44} {} MB", "", std::fs::metadata(&bundle).unwrap().len() / 1_000_000);
+    timed("evidence: 10,000 hosts, the bundle verified", &mut || {
+        let report = verify_bundle(&bundle, &[], &hostkin::probe::read).unwrap();
+        assert!(report.is_clean(), "{:?}", report.faults.first());
+        report.derived
+    });
+    timed("evidence: 10,000 hosts, the case verified", &mut || {
+        let report = verify_case(&case, &[], &hostkin::probe::read).unwrap();
+        assert!(report.is_clean(), "{:?}", report.faults.first());
+        report.derived
+    });
+}
+
+/// A host whose readings are those of its captures.
+fn true_host(index: u64, samples: &[(Speech, Capture)]) -> HostDone {
+    let address = IpAddr::from(u32::try_from(0x0a00_0000 + index).unwrap().to_be_bytes());
+    let heard = samples.iter().enumerate().map(|(place, (speech, capture))| {
+        let mut capture = capture.clone();
+        capture.asked_as = address.to_string();
+        let reading = hostkin::probe::read(*speech, &capture);
+        let service = Service { address, port: 22 + u16::try_from(place).unwrap(), speech: *speech, name: None };
+        let observation = Observation {
+            service,
+            over_tls: false,
+            started_at: Timestamp::from_millisecond(i64::try_from(index).unwrap()).unwrap(),
+            outcome: reading.outcome,
+            detail: reading.detail.clone(),
+            capture,
+        };
+        let ordinal = u32::try_from(place).unwrap();
+        ServiceDone { ordinal, state: AskedState::Heard, heard: vec![(observation, reading)] }
+    });
+    HostDone { index, address, asn: None, prefix: None, services: heard.collect() }
 }
 
 /// Longest matches over a million prefixes of each family, addresses at random, half of them inside a prefix at least.

@@ -13,9 +13,12 @@
 )]
 
 mod backoff;
+mod candidates;
 mod demo;
 mod dependencies;
+mod evidence;
 mod exits;
+mod exports;
 mod gate;
 mod golden_http;
 mod golden_jarm;
