@@ -21,6 +21,10 @@ deny:
 live:
     tests/live/run
 
+# Exports asked of the formats' own tools; needs root and packages, see tests/exports/README.md.
+exports:
+    tests/exports/run
+
 # Packet counts in a network namespace; needs root.
 netns:
     tests/netns/run

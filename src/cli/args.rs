@@ -102,6 +102,8 @@ pub enum Verb {
     Redact(super::redact::Redact),
     /// What is kept how long, and erasing what is older.
     Retention(super::redact::Retention),
+    /// Record what became of an abuse report, or list the reports and how long hosts outlive them.
+    Outcome(super::outcome::Outcome),
     /// Write the manual page or shell completions.
     #[command(subcommand)]
     Generate(Generate),
@@ -525,7 +527,7 @@ pub struct Export {
     /// Output form.
     #[command(flatten)]
     pub form: Form,
-    /// Write to this file instead of standard output; it must not exist yet.
+    /// Write to this file instead of standard output; it must not exist yet. Abuse reports: a new folder.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Replace the file if it exists.
@@ -534,6 +536,9 @@ pub struct Export {
     /// `bundle`: only what concerns this host; may be given more than once.
     #[arg(long, value_name = "IP")]
     pub host: Vec<IpAddr>,
+    /// What is shared with others.
+    #[command(flatten)]
+    pub sharing: super::share::Sharing,
 }
 
 /// What can be exported.
@@ -555,8 +560,22 @@ pub enum What {
     Scope,
     /// One archive with everything that a stranger needs to check the case: `hostkin verify FILE`.
     Bundle,
-    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import timestamp` takes the answer.
+    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import CASE timestamp FILE` takes the answer.
     TimestampRequest,
+    /// A STIX 2.1 bundle.
+    Stix,
+    /// A MISP event.
+    Misp,
+    /// Hosts and the values they share, as a graph (GraphML).
+    Graphml,
+    /// The graph's nodes, as rows.
+    Nodes,
+    /// The graph's edges, as rows.
+    Edges,
+    /// Addresses to block, in the words of a firewall (--as).
+    Denylist,
+    /// Abuse reports to holders, announcing ASes and upstreams, as mails in a folder. Nothing is sent.
+    Abuse,
 }
 
 /// How rows are written.

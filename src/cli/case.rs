@@ -10,7 +10,7 @@ use super::term::Term;
 use crate::clock::{Clock, Timestamp};
 use crate::finding::Subject;
 use crate::scope::Scope;
-use crate::store::Case;
+use crate::store::{Action, Case, Record};
 
 /// The scope under which the case may send now. The file is read anew: what the authority changed there holds.
 pub(super) fn scope_in_force(case: &Case, clock: &dyn Clock, term: &Term) -> Result<Scope, Stop> {
@@ -53,6 +53,16 @@ fn scope_path(case: &Path, kept: Option<&str>) -> Result<PathBuf, Stop> {
 pub(super) fn scope_as_kept(case: &Case) -> Result<Scope, Stop> {
     let kept = case.scope()?;
     Ok(Scope::parse(&kept.text, Path::new(kept.path.as_deref().unwrap_or("scope.toml")), None)?)
+}
+
+/// The last change of a case that changes what is known. Exports, and whose addresses are taken out of them, do not, so that
+/// the same case gives the same bytes however often it was exported.
+pub(super) fn as_of(records: &[Record]) -> Timestamp {
+    let says_nothing = |record: &&Record| {
+        record.action == Action::Export.as_str()
+            || (record.action == Action::Note.as_str() && record.subject == super::share::OWN)
+    };
+    records.iter().rev().find(|record| !says_nothing(record)).map(|record| record.at).unwrap_or_default()
 }
 
 /// `KIND=VALUE` as a subject.

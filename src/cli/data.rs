@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::args::Form;
 use super::exit::{Exit, Stop};
 use super::knowledge::{datasets, newest_origins, place};
-use super::term::{Term, counted};
+use super::term::{Output, Term, counted};
 use super::{VERSION, actor, find};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::facet::escape_terminal;
@@ -162,6 +162,7 @@ pub(super) fn place_hosts(case: &mut Case, term: &Term) -> Result<(), Stop> {
 /// Takes one file in, or leaves the case as it was.
 fn one(case: &mut Case, path: &Path, args: &DataImport, now: Timestamp) -> anyhow::Result<(StoredDataset, Reading)> {
     let shown = path.display().to_string();
+    let name = path.file_name().map_or_else(|| shown.clone(), |name| name.to_string_lossy().into_owned());
     let unread = || format!("nothing of `{shown}` was taken in");
     let file: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin())
@@ -178,11 +179,11 @@ fn one(case: &mut Case, path: &Path, args: &DataImport, now: Timestamp) -> anyho
             packer.add(&fact)?.map_or(Ok(()), &mut put)?;
             Ok(())
         };
-        let reading = read(file, &shown, &how, &mut taker)?;
+        let reading = read(file, &name, &how, &mut taker)?;
         for part in packer.finish()? {
             put(part)?;
         }
-        let dataset = dataset(&reading, &shown, args, now)?;
+        let dataset = dataset(&reading, &name, args, now)?;
         kept = Some(reading);
         Ok(dataset)
     });
@@ -191,7 +192,7 @@ fn one(case: &mut Case, path: &Path, args: &DataImport, now: Timestamp) -> anyho
 }
 
 /// The row of a file that was read, or why it is refused.
-fn dataset(reading: &Reading, shown: &str, args: &DataImport, now: Timestamp) -> anyhow::Result<StoredDataset> {
+fn dataset(reading: &Reading, name: &str, args: &DataImport, now: Timestamp) -> anyhow::Result<StoredDataset> {
     let mut warnings = reading.remarks.clone();
     if let Some(flaw) = &reading.flaw {
         let whole = whole_before(reading);
@@ -212,7 +213,7 @@ fn dataset(reading: &Reading, shown: &str, args: &DataImport, now: Timestamp) ->
         bytes: reading.bytes,
         format: reading.format.as_str().to_owned(),
         name: reading.name.clone(),
-        source: args.source.clone().unwrap_or_else(|| shown.to_owned()),
+        source: args.source.clone().unwrap_or_else(|| name.to_owned()),
         date: date.to_string(),
         licence: args.licence.clone().unwrap_or_else(|| reading.format.licence().to_owned()),
         whole: reading.whole,
@@ -227,8 +228,11 @@ fn whole_before(reading: &Reading) -> String {
     let facts: Vec<String> = reading.counts.iter().map(|(kind, count)| format!("{count} {}", kind.as_str())).collect();
     let facts = if facts.is_empty() { "nothing".to_owned() } else { facts.join(", ") };
     match reading.records {
-        0 => format!("read as `{}`: {facts} before the flaw", reading.format),
-        records => format!("read as `{}`: {} whole, {facts}, then a flaw", reading.format, counted(records, "record")),
+        0 => format!("read as `{}`: {facts}, and then a flaw", reading.format),
+        records => {
+            let plural = if records == 1 { "" } else { "s" };
+            format!("read as `{}`: {records} whole record{plural} with {facts}, and then a flaw", reading.format)
+        }
     }
 }
 
@@ -286,7 +290,7 @@ fn list(args: &DataList, term: &Term) -> Result<Exit, Stop> {
         rows.rows.iter_mut().for_each(|row| row.truncate(9));
     }
     if !rows.rows.is_empty() || !people {
-        find::write(&rows, args.form, None)?;
+        find::write(&rows, args.form, Output::open(None)?)?;
     }
     term.say(match rows.rows.len() {
         0 => "no datasets yet; `hostkin data import` takes files in".to_owned(),

@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow};
 
 use super::args::{Color, Demo, New, Scan, Seed as SeedArgs};
 use super::exit::{Exit, Stop};
-use super::export::write_page;
+use super::report::write_page;
 use super::term::Term;
 use super::{export, interrupt, link, new, scan, seed};
 use crate::clock::{Clock, SystemClock, Timestamp};

@@ -1,36 +1,37 @@
-//! `export`: results as rows, and the report.
+//! `export`: results as rows; what else can be written stands in files of its own.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use serde_json::json;
 
-use super::VERSION;
 use super::args::{Export, Form, Format, What};
-use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
 use super::find::write;
-use super::term::{Output, Term, counted};
-use crate::evidence;
+use super::term::{Output, Term, width};
+use super::{bundle, report as report_page, share};
 use crate::facet::{FacetKind, show_bytes};
 use crate::finding::Findings;
-use crate::report::{self, CaseFacts, CaseFile, HostSight, Rows, RunFacts, Sights};
-use crate::seal::hex;
-use crate::store::{Case, ObservationFilter, RunKind, StoreError, StoredObservation};
+use crate::report::{self, HostSight, RowForm, RowStream, Rows, Sights};
+use crate::store::{Case, ObservationFilter, StoreError};
 
 pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
+    args.sharing.fits(args)?;
     let form = form(args)?;
     if !args.host.is_empty() && args.what != What::Bundle {
         return Err(Stop::usage(anyhow!("--host goes with `bundle` only")));
     }
-    if matches!(args.what, What::Bundle | What::TimestampRequest) {
-        // What waits is sealed and signed first, where the case may be written.
-        super::sign::after(&args.case, term);
+    match args.what {
+        What::Stix | What::Misp | What::Graphml | What::Nodes | What::Edges | What::Denylist | What::Abuse => {
+            return share::run(args, form, term);
+        }
+        What::Bundle | What::TimestampRequest => return bundle::run(args, term),
+        What::Report | What::Typst => return report_page::run(args),
+        _ => {}
     }
     let case = Case::open_read_only(&args.case)?;
-    let target = Target::new(args.output.as_deref(), args.force);
-    let to = target.write_to();
+    let rows = |rows: Rows| write(&rows.defanged(args.sharing.defang), form, output(args)?);
     match args.what {
         What::Clusters => {
             let (findings, sights) = (findings(&case)?, sights(&case)?);
@@ -40,110 +41,28 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
             } else {
                 report::clusters(&findings, &sights)
             };
-            write(&rows, form, to)?;
+            write(&rows.defanged(args.sharing.defang), form, output(args)?)?;
         }
-        What::Ranking => write(&report::ranking(&findings(&case)?), form, to)?,
-        What::Facets => write(&facets(&case)?, form, to)?,
-        What::Observations => observations(&case, to, form)?,
-        What::Report => write_text(&page(&case)?, to)?,
-        What::Typst => write_text(&report::typst(&case_file(&case)?)?, to)?,
-        What::Scope => write_text(&case.scope()?.text, to)?,
-        What::Bundle => bundle(&case, args, to, term)?,
-        What::TimestampRequest => {
-            let (record, digest, question) = evidence::request(&case)?;
-            refuse_terminal(to, "a question for a time-stamp authority")?;
-            let mut out = Output::open(to)?;
-            out.write_all(&question)?;
+        What::Ranking => rows(report::ranking(&findings(&case)?))?,
+        What::Facets => rows(facets(&case)?)?,
+        What::Observations => observations(&case, args, form)?,
+        What::Scope => {
+            let mut out = output(args)?;
+            out.write_all(case.scope()?.text.as_bytes())?;
             out.finish()?;
-            term.say(format!(
-                "record {record} with the digest {}: send the file to an authority you trust, as",
-                hex(&digest)
-            ));
-            term.say("application/timestamp-query, and take its answer in with `hostkin import timestamp CASE FILE`");
         }
+        _ => {}
     }
-    target.place()?;
     Ok(Exit::Done)
-}
-
-/// Where an export goes: with `--force`, beside the file that it then replaces in one step.
-struct Target<'a> {
-    path: Option<&'a Path>,
-    beside: Option<PathBuf>,
-}
-
-impl<'a> Target<'a> {
-    fn new(path: Option<&'a Path>, force: bool) -> Self {
-        let beside = path.filter(|path| force && path.exists()).map(|path| {
-            let mut name = path.file_name().unwrap_or_default().to_owned();
-            name.push(format!(".{}.new", std::process::id()));
-            path.with_file_name(name)
-        });
-        Self { path, beside }
-    }
-
-    fn write_to(&self) -> Option<&Path> {
-        self.beside.as_deref().or(self.path)
-    }
-
-    fn place(&self) -> anyhow::Result<()> {
-        if let (Some(from), Some(to)) = (&self.beside, self.path) {
-            std::fs::rename(from, to).with_context(|| format!("cannot replace `{}`", to.display()))?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Target<'_> {
-    fn drop(&mut self) {
-        // Gone by its new name, unless something failed.
-        if let Some(beside) = &self.beside {
-            let _ = std::fs::remove_file(beside);
-        }
-    }
-}
-
-/// Bytes that no terminal can show.
-fn refuse_terminal(to: Option<&Path>, what: &str) -> Result<(), Stop> {
-    if to.is_none() && std::io::stdout().is_terminal() {
-        return Err(Stop::usage(anyhow!("{what} is no text for a terminal; give a file with -o FILE")));
-    }
-    Ok(())
-}
-
-/// Writes a bundle, whole or of chosen hosts.
-fn bundle(case: &Case, args: &Export, to: Option<&Path>, term: &Term) -> Result<(), Stop> {
-    refuse_terminal(to, "a bundle")?;
-    let mut out = Output::open(to)?;
-    let hosts = (!args.host.is_empty()).then_some(args.host.as_slice());
-    let counts = evidence::write_bundle(case, hosts, &mut out)?;
-    out.finish()?;
-    let file = args.output.as_deref().map_or("FILE".to_owned(), |path| path.display().to_string());
-    term.say(format!(
-        "{}: {}, {} with the bytes of {}",
-        file,
-        counted(counts.records, "record"),
-        counted(counts.observations, "observation"),
-        counts.captures
-    ));
-    if counts.waiting > 0 {
-        term.warn(format!(
-            "{} not sealed yet and left out; a scan is under way",
-            counted(counts.waiting, "observation")
-        ));
-    }
-    match counts.signers.as_slice() {
-        [] => term.warn("nothing in it is signed: it shows that nothing was changed, not by whom it was made"),
-        signers => term.say(format!("signer  {}  (give this on another way than the file)", signers.join(", "))),
-    }
-    term.say(format!("anybody checks it with: hostkin verify {file}"));
-    Ok(())
 }
 
 /// The form asked for, or that the file's name asks for. Text has none.
 fn form(args: &Export) -> Result<Form, Stop> {
     let asked = args.form.format.is_some() || args.form.json;
     match args.what {
+        What::Stix | What::Misp | What::Graphml | What::Denylist | What::Abuse if asked => {
+            Err(Stop::usage(anyhow!("this export has a form of its own; it takes neither --format nor --json")))
+        }
         What::Report if asked => {
             Err(Stop::usage(anyhow!("the report is one HTML page; it takes neither --format nor --json")))
         }
@@ -169,11 +88,12 @@ fn form(args: &Export) -> Result<Form, Stop> {
     }
 }
 
-fn write_text(text: &str, to: Option<&Path>) -> Result<(), Stop> {
-    let mut out = Output::open(to)?;
-    out.write_all(text.as_bytes())?;
-    out.finish()?;
-    Ok(())
+/// Where the export goes.
+pub(super) fn output(args: &Export) -> Result<Output, Stop> {
+    Ok(match &args.output {
+        Some(path) => Output::create(path, args.force)?,
+        None => Output::open(None)?,
+    })
 }
 
 /// The last findings; an error that says how to get some where there are none.
@@ -217,108 +137,21 @@ fn facets(case: &Case) -> Result<Rows, Stop> {
     Ok(rows)
 }
 
-/// One row per observation; as JSON lines the whole object, else its plain columns.
-fn observations(case: &Case, to: Option<&Path>, form: Form) -> Result<(), Stop> {
-    // With captures, so that the count of connections is that of the row.
+/// One row per observation, written as it is read; as JSON lines the whole object, else its plain columns.
+fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
     let filter = ObservationFilter::default();
-    if form.format() == Format::Jsonl {
-        let mut out = Output::open(to)?;
-        case.observations::<Stop>(&filter, |one| Ok(report::write_json_line(&mut out, &object(&one))?))?;
-        out.finish()?;
-        return Ok(());
-    }
-    let mut rows =
-        Rows::new(&["ip", "port", "protocol", "name", "outcome", "detail", "started_at", "connections", "facets"]);
-    case.observations::<StoreError>(&filter, |one| {
-        let facets: Vec<String> =
-            one.facets.iter().map(|facet| format!("{}={}", facet.kind, show_bytes(&facet.value))).collect();
-        let protocol = if one.over_tls { format!("{}/tls", one.protocol) } else { one.protocol.clone() };
-        rows.push(vec![
-            json!(one.address.to_string()),
-            json!(one.port),
-            json!(protocol),
-            json!(one.name),
-            json!(one.outcome.as_str()),
-            json!(one.detail),
-            json!(format!("{:.3}", one.started_at)),
-            json!(one.connections),
-            json!(facets),
-        ]);
-        Ok(())
-    })?;
-    write(&rows, form, to)
-}
-
-/// A stored observation as the object of DESIGN 4.3.
-fn object(one: &StoredObservation) -> serde_json::Value {
-    let facets: Vec<serde_json::Value> = one.facets.iter().map(crate::store::StoredFacet::to_json).collect();
-    let mut object = json!({
-        "schema": "hostkin/observation/1",
-        "ip": one.address.to_string(),
-        "port": one.port,
-        "protocol": one.protocol,
-        "name": one.name,
-        "outcome": one.outcome.as_str(),
-        "detail": one.detail,
-        "started_at": format!("{:.3}", one.started_at),
-        "connections": one.connections,
-        "bytes_sent": one.bytes_sent,
-        "bytes_heard": one.bytes_heard,
-        "facets": facets,
-    });
-    if one.over_tls
-        && let Some(map) = object.as_object_mut()
-    {
-        map.insert("over".to_owned(), "tls".into());
-    }
-    object
-}
-
-/// The report as a page.
-pub(super) fn page(case: &Case) -> Result<String, Stop> {
-    Ok(report::html(&case_file(case)?)?)
-}
-
-/// What the report says, whatever its form.
-fn case_file(case: &Case) -> Result<CaseFile, Stop> {
-    let findings = case.findings()?.map(|(findings, _)| findings).unwrap_or_default();
-    let info = case.info()?;
-    let scope = scope_as_kept(case)?;
-    let records = case.records()?;
-    let time = |at: crate::clock::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    let runs = info.runs.iter().map(|run| RunFacts {
-        id: run.id,
-        kind: run.kind.as_str().to_owned(),
-        state: run.state.as_str().to_owned(),
-        started: time(run.started_at),
-        ended: run.ended_at.map(time).unwrap_or_default(),
-        hosts: if run.kind == RunKind::Import { run.hosts } else { run.counters.hosts },
-        hosts_total: run.hosts,
-        connections: run.counters.connections,
-        seed: run.seed.to_string(),
-    });
-    let facts = CaseFacts {
-        title: scope.title().to_owned(),
-        authority: scope.authority().to_owned(),
-        contact: scope.contact().unwrap_or_default().to_owned(),
-        page: scope.page().unwrap_or_default().to_owned(),
-        valid_from: time(scope.valid_from()),
-        valid_until: time(scope.valid_until()),
-        scope_sha256: scope.sha256().to_owned(),
-        scope_text: scope.text().to_owned(),
-        version: VERSION.to_owned(),
-        as_of: records.last().map(|record| time(record.at)).unwrap_or_default(),
-        hosts: info.hosts,
-        observations: info.observations,
-        facets: info.facets,
-        bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
-        runs: runs.collect(),
-        digests: Vec::new(),
+    let mut out = output(args)?;
+    let row_form = match form.format() {
+        Format::Jsonl => {
+            case.observations::<Stop>(&filter, |one| {
+                Ok(report::write_json_line(&mut out, &report::stored_observation_json(&one))?)
+            })?;
+            return Ok(out.finish()?);
+        }
+        Format::Table => RowForm::Table(width()),
+        Format::Csv => RowForm::Csv,
     };
-    Ok(report::case_file(&facts, &info.seeds, &findings, &sights(case)?))
-}
-
-/// Writes the report to a file, for `demo`.
-pub(super) fn write_page(case: &Case, to: &Path) -> Result<(), Stop> {
-    write_text(&page(case)?, Some(to))
+    let mut rows = RowStream::new(out, row_form, &report::OBSERVATION_COLUMNS);
+    case.observations::<Stop>(&filter, |one| Ok(rows.push(report::observation_row(&one))?))?;
+    Ok(rows.finish()?.finish()?)
 }

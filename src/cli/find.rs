@@ -36,7 +36,7 @@ pub(super) fn run(args: &Find, term: &Term) -> Result<Exit, Stop> {
         other => other?,
     }
     if !rows.rows.is_empty() || !people {
-        write(&rows, args.form, None)?;
+        write(&rows, args.form, Output::open(None)?)?;
     }
     term.say(match rows.rows.len() {
         0 => "no host fits; `=` asks for the whole value, `~` for a part of it (`http.title~login`)".to_owned(),
@@ -57,8 +57,7 @@ fn open(path: &Path) -> Result<Case, Stop> {
 }
 
 /// Writes rows in the form asked for.
-pub(super) fn write(rows: &Rows, form: Form, to: Option<&Path>) -> Result<(), Stop> {
-    let mut out = Output::open(to)?;
+pub(super) fn write(rows: &Rows, form: Form, mut out: Output) -> Result<(), Stop> {
     match form.format() {
         Format::Table => rows.write_table(&mut out, Some(width()))?,
         Format::Csv => rows.write_csv(&mut out)?,

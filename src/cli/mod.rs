@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod bundle;
 mod calibrate;
 mod case;
 mod data;
@@ -20,14 +21,17 @@ mod lab;
 mod link;
 mod merge;
 mod new;
+mod outcome;
 mod plan;
 mod probe;
 mod progress;
 mod redact;
+mod report;
 mod reread;
 mod scan;
 mod scope;
 mod seed;
+mod share;
 mod sign;
 mod term;
 mod verdict;
@@ -76,6 +80,7 @@ pub fn run(args: Args) -> Exit {
         Verb::Sign(sign) => sign::run(&sign, &term),
         Verb::Redact(redact) => redact::redact(&redact, &term),
         Verb::Retention(retention) => redact::retention(&retention, &term),
+        Verb::Outcome(one) => outcome::run(&one, &term),
         Verb::Generate(generate) => generate::run(&generate),
     };
     // Whatever became of it: what is on record is signed.

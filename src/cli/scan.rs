@@ -174,7 +174,7 @@ fn discovery(args: &Scan, plan: &ScanPlan, patience: Patience) -> (Discovery, Op
         return (Discovery::Connect, None);
     }
     match Syn::open(args.source, patience) {
-        Ok(syn) => (Discovery::Syn(syn), None),
+        Ok(syn) => (Discovery::Syn(Box::new(syn)), None),
         Err(why) => (Discovery::Connect, Some(format!("discovery by connections, not by SYN: {why}"))),
     }
 }

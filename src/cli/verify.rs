@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::Args as ClapArgs;
 
 use super::exit::{Exit, Stop};
@@ -10,7 +11,7 @@ use super::term::{Output, counted};
 use crate::evidence::{self, Report};
 use crate::facet::escape_terminal;
 use crate::probe;
-use crate::store::Case;
+use crate::store::{Case, StoreError};
 
 /// Faults shown one by one to a person.
 const MOST_SHOWN: usize = 40;
@@ -47,7 +48,11 @@ pub(super) fn run(args: &Verify) -> Result<Exit, Stop> {
     let mut report = if evidence::is_bundle(&args.file) {
         evidence::verify_bundle(&args.file, &signers, &probe::read)?
     } else {
-        evidence::verify_case(&Case::open_read_only(&args.file)?, &signers, &probe::read)?
+        let case = Case::open_read_only(&args.file).map_err(|error| match error {
+            StoreError::NotACase { path } => anyhow!("`{}` is neither a case nor a bundle of one", path.display()),
+            other => other.into(),
+        })?;
+        evidence::verify_case(&case, &signers, &probe::read)?
     };
     for digest in &args.contains {
         report.demand(&digest.to_ascii_lowercase());

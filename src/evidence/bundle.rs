@@ -16,13 +16,12 @@ use crate::seal::{Details, Digest, RecordLine, hex, leaf_hash, path};
 use crate::store::{Action, Case, ChainedRecord};
 
 /// Records of these kinds say nothing of a host; a bundle of chosen hosts shows their details too.
-const SHOWN: [Action; 14] = [
+const SHOWN: [Action; 12] = [
     Action::New,
     Action::Import,
     Action::ScanStarted,
     Action::ScanEnded,
     Action::Reread,
-    Action::Merge,
     Action::Sealed,
     Action::Head,
     Action::Key,
@@ -30,7 +29,6 @@ const SHOWN: [Action; 14] = [
     Action::Timestamp,
     Action::Retention,
     Action::Redact,
-    Action::BackOff,
 ];
 
 /// What went into a bundle.
@@ -55,7 +53,10 @@ pub struct BundleCounts {
 pub fn write_bundle(case: &Case, hosts: Option<&[IpAddr]>, out: impl Write) -> Result<BundleCounts, EvidenceError> {
     let hosts: Option<BTreeSet<IpAddr>> = hosts.map(|hosts| hosts.iter().copied().collect());
     let records = case.chain()?;
-    let chain = chain::check(&records, false, &[], &mut Report::default());
+    let chain = chain::check(&records, chain::From::Case, &[], &mut Report::default());
+    if !chain.keys.is_empty() && !case.is_signed()? {
+        return Err(EvidenceError::Unsigned);
+    }
     let mut writer = Writer::new(out);
     writer.add(layout::README_FILE, layout::README.as_bytes())?;
     put_records(&mut writer, &records, hosts.as_ref())?;

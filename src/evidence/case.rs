@@ -15,7 +15,7 @@ use crate::store::Case;
 pub fn verify_case(case: &Case, signers: &[String], reread: Reread<'_>) -> Result<Report, EvidenceError> {
     let mut report = Report::default();
     let records = case.chain()?;
-    let chain = chain::check(&records, false, signers, &mut report);
+    let chain = chain::check(&records, chain::From::Case, signers, &mut report);
     for (number, what) in case.outside_of_leaves()? {
         report.fault(format!("row {number} ({what})"), "a seal", "none: the observation was added by another hand");
     }

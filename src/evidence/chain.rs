@@ -68,8 +68,20 @@ fn is_in(stretches: &[(u64, u64)], number: u64) -> bool {
     after.checked_sub(1).and_then(|at| stretches.get(at)).is_some_and(|(_, last)| number <= *last)
 }
 
-/// Checks every record. `withheld`: true for a bundle of chosen hosts, where details may be left out.
-pub(super) fn check(records: &[ChainedRecord], withheld: bool, signers: &[String], report: &mut Report) -> Chain {
+/// Where a chain comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    /// A case, in which work may be under way.
+    Case,
+    /// A bundle, which ends with a signature where a key has signed at all: nobody can cut its end off unseen.
+    Bundle,
+    /// A bundle of chosen hosts, where details may be left out.
+    Part,
+}
+
+/// Checks every record.
+pub(super) fn check(records: &[ChainedRecord], from: From, signers: &[String], report: &mut Report) -> Chain {
+    let withheld = from == From::Part;
     let mut chain = Chain { erased: erased(records), ..Chain::default() };
     let mut walk = Walk { withheld, signers, key: None, before: None, out_of_step: false };
     for (place, record) in (1_u64..).zip(records) {
@@ -83,10 +95,10 @@ pub(super) fn check(records: &[ChainedRecord], withheld: bool, signers: &[String
     }
     if report.signed_upto < report.records {
         let first = report.signed_upto.saturating_add(1);
-        if !signers.is_empty() {
+        if !signers.is_empty() || (walk.key.is_some() && from != From::Case) {
             report.fault(
                 format!("records {first} to {}", report.records),
-                "a signature of the signer asked for",
+                if signers.is_empty() { "a signature at the end" } else { "a signature of the signer asked for" },
                 "none",
             );
         } else if report.signed_upto == 0 {
@@ -134,21 +146,22 @@ impl Walk<'_> {
             self.out_of_step = true;
             report.fault(&name, format!("record {place} in its place"), format!("record {}", line.seq));
         }
-        self.link(place, &line, chain, report);
+        Self::link(place, &line, chain, report);
         chain.lines.push(text.clone());
-        self.columns(&name, record, &line, report);
+        Self::columns(&name, record, &line, report);
         let details = self.details(&name, place, record, &line, chain, report);
         if let Some(scope) = &line.scope_sha256 {
             chain.scopes.insert(scope.clone());
         }
         gather(place, &line, details.as_ref(), chain, report);
-        self.signature(&name, place, record, &line, details.as_ref(), chain, report);
+        self.introduced(&name, &line, details.as_ref(), report);
+        self.signature(&name, record, &line, chain, report);
         self.clocks(place, &line, report);
         self.before = Some(line);
     }
 
     /// The digest of the line before is the one named here.
-    fn link(&self, place: u64, line: &RecordLine, chain: &Chain, report: &mut Report) {
+    fn link(place: u64, line: &RecordLine, chain: &Chain, report: &mut Report) {
         let found = chain.lines.last().map_or_else(RecordLine::no_previous, |line| hex(&sha256(line.as_bytes())));
         if line.previous != found {
             let before = place.saturating_sub(1);
@@ -161,7 +174,7 @@ impl Walk<'_> {
         }
     }
 
-    fn columns(&self, name: &str, record: &ChainedRecord, line: &RecordLine, report: &mut Report) {
+    fn columns(name: &str, record: &ChainedRecord, line: &RecordLine, report: &mut Report) {
         match &record.columns {
             None => report.fault(name, "the record itself", "only its line in the chain"),
             Some((at, actor, action)) => {
@@ -210,27 +223,22 @@ impl Walk<'_> {
         Some((unhex(&details.salt)?, serde_json::from_str(details.body.get()).ok()?))
     }
 
-    fn signature(
-        &mut self,
-        name: &str,
-        place: u64,
-        record: &ChainedRecord,
-        line: &RecordLine,
-        details: Option<&(Salt, Value)>,
-        chain: &mut Chain,
-        report: &mut Report,
-    ) {
-        let named = || details.and_then(|(_, body)| unhex(body.get("public_key")?.as_str()?));
-        if line.action == Action::Key.as_str() {
-            let key = named();
-            if let (Some(old), Some(new)) = (self.key, key)
-                && old != new
-            {
-                let (old, new) = (fingerprint(&old), fingerprint(&new));
-                report.notes.push(format!("{name}: from here on {new} signs in place of {old}"));
-            }
-            self.key = key.or(self.key);
+    /// A record of a new key: it signs from here on.
+    fn introduced(&mut self, name: &str, line: &RecordLine, details: Option<&(Salt, Value)>, report: &mut Report) {
+        if line.action != Action::Key.as_str() {
+            return;
         }
+        let key: Option<[u8; 32]> = details.and_then(|(_, body)| unhex(body.get("public_key")?.as_str()?));
+        if let (Some(old), Some(new)) = (self.key, key)
+            && old != new
+        {
+            let (old, new) = (fingerprint(&old), fingerprint(&new));
+            report.notes.push(format!("{name}: from here on {new} signs in place of {old}"));
+        }
+        self.key = key.or(self.key);
+    }
+
+    fn signature(&self, name: &str, record: &ChainedRecord, line: &RecordLine, chain: &mut Chain, report: &mut Report) {
         let is_head = line.action == Action::Head.as_str();
         let Some(signature) = record.signature else {
             if is_head {
@@ -261,7 +269,7 @@ impl Walk<'_> {
         }
         chain.keys.insert(signature.public_key);
         report.heads = report.heads.saturating_add(1);
-        report.signed_upto = place;
+        report.signed_upto = line.seq;
         if !report.signers.contains(&print) {
             report.signers.push(print);
         }

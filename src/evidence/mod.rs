@@ -9,6 +9,7 @@ mod archive;
 mod bundle;
 mod case;
 mod chain;
+mod contents;
 mod layout;
 mod observed;
 mod report;
@@ -70,6 +71,11 @@ pub enum EvidenceError {
         /// As given.
         text: String,
     },
+    /// The case's last records are not signed, although it has a key.
+    #[error(
+        "the last records of this case are not signed, and a bundle must end with a signature; run `hostkin sign CASE` where its key is, or name the key in HOSTKIN_KEY"
+    )]
+    Unsigned,
     /// A host that the case does not know.
     #[error("the case knows no host {ip}; `hostkin export CASE observations` lists them")]
     NoHost {

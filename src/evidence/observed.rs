@@ -1,5 +1,6 @@
 //! Checks sealed observations: the tree they stand in, the bytes that were heard, and what is read from these bytes now.
 
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -87,7 +88,9 @@ pub(super) fn check(
     });
     // Workers end in any order; the report is always the same.
     faults.sort();
-    faults.into_iter().for_each(|(_, fault)| report.add(fault));
+    for (_, fault) in faults {
+        report.add(fault);
+    }
     given
 }
 
@@ -330,7 +333,7 @@ fn difference(sealed: &str, now: &str) -> Option<(String, String)> {
         let more = lacking.len().saturating_sub(MOST_NAMED);
         let mut text = lacking.into_iter().take(MOST_NAMED).collect::<Vec<_>>().join(", ");
         if more > 0 {
-            text.push_str(&format!(" and {more} more"));
+            let _ = write!(text, " and {more} more");
         }
         if text.is_empty() { "nothing of the kind, or another order".to_owned() } else { text }
     };

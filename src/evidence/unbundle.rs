@@ -6,24 +6,25 @@ use std::path::Path;
 use super::archive::{Archive, Entry, FOLDER, MOST_TEXT, sum_line};
 use super::bundle::last_digest;
 use super::chain::{self, Chain};
-use super::layout::{self, Manifest, ObservationLine, ResultLine, SignatureLine};
-use super::observed::{self, Item, Reread};
+use super::layout::{self, Manifest, SignatureLine};
+use super::observed::Reread;
 use super::report::Report;
 use super::sign::{fingerprint, public_pem};
 use super::{EvidenceError, case, timestamp};
 use crate::facet::escape_terminal;
-use crate::seal::{Digest, Leaf, RecordLine, hex, leaf_hash, root, root_by_path, unhex};
+use crate::seal::{RecordLine, hex, unhex};
 use crate::store::{ChainedRecord, LineSignature};
 
 /// Largest packed capture: what unpacks to 64 MiB is never longer packed.
-const MOST_CAPTURE: u64 = 65 << 20;
+pub(super) const MOST_CAPTURE: u64 = 65 << 20;
 
-/// True when the file begins like a bundle.
+/// True when the file begins like a bundle, even a damaged one.
 #[must_use]
 pub fn is_bundle(path: &Path) -> bool {
     use std::io::Read as _;
-    let mut start = vec![0; FOLDER.len()];
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == FOLDER.as_bytes()
+    let mut start = [0; 262];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && (start.starts_with(FOLDER.as_bytes()) || start.ends_with(b"ustar"))
 }
 
 /// Checks a bundle. With `signers`, only heads signed by one of these fingerprints count, and the last record must be covered.
@@ -41,12 +42,13 @@ pub fn verify_bundle(path: &Path, signers: &[String], reread: Reread<'_>) -> Res
     let manifest = bundle.manifest(&mut report)?;
     let hosts = manifest.as_ref().and_then(|manifest| manifest.hosts.clone());
     let records = bundle.records(&mut report)?;
-    let chain = chain::check(&records, hosts.is_some(), signers, &mut report);
+    let from = if hosts.is_some() { chain::From::Part } else { chain::From::Bundle };
+    let chain = chain::check(&records, from, signers, &mut report);
     let mut met = Met::default();
     bundle.observations(&chain, hosts.as_deref(), reread, &mut met, &mut report)?;
     bundle.results(&chain, hosts.as_deref(), &mut met, &mut report)?;
     bundle.others(&chain, &met, &mut report)?;
-    bundle.is_what_it_says(manifest.as_ref(), &chain, &met, &mut report)?;
+    bundle.is_what_it_says(manifest.as_ref(), &chain, &met, &mut report);
     if let Some(hosts) = &hosts {
         let all = chain.stretches.last().map_or(0, |stretch| stretch.last);
         report.withheld = all.saturating_sub(met.leaves);
@@ -61,21 +63,22 @@ pub fn verify_bundle(path: &Path, signers: &[String], reread: Reread<'_>) -> Res
 
 /// What was met on the way.
 #[derive(Default)]
-struct Met {
-    leaves: u64,
-    observations: u64,
-    results: u64,
-    captures: BTreeSet<String>,
+pub(super) struct Met {
+    pub(super) leaves: u64,
+    pub(super) observations: u64,
+    pub(super) results: u64,
+    pub(super) captures: BTreeSet<String>,
 }
 
-struct Bundle<'a> {
-    archive: Archive,
+/// A bundle under verification.
+pub(super) struct Bundle<'a> {
+    pub(super) archive: Archive,
     path: &'a Path,
 }
 
 impl Bundle<'_> {
     /// A text of the bundle, empty when it is not there. Its absence is told.
-    fn text(&self, name: &str, report: &mut Report) -> Result<String, EvidenceError> {
+    pub(super) fn text(&self, name: &str, report: &mut Report) -> Result<String, EvidenceError> {
         let Some(entry) = self.archive.find(name) else {
             report.fault(format!("file {name}"), "it in the bundle", "none");
             return Ok(String::new());
@@ -83,7 +86,7 @@ impl Bundle<'_> {
         self.text_of(entry, report)
     }
 
-    fn text_of(&self, entry: &Entry, report: &mut Report) -> Result<String, EvidenceError> {
+    pub(super) fn text_of(&self, entry: &Entry, report: &mut Report) -> Result<String, EvidenceError> {
         let name = format!("file {}", escape_terminal(&entry.name));
         if entry.size > MOST_TEXT {
             report.fault(name, format!("at most {MOST_TEXT} bytes"), format!("{} bytes", entry.size));
@@ -96,7 +99,7 @@ impl Bundle<'_> {
         Ok(text)
     }
 
-    fn bytes(&self, entry: &Entry) -> Result<Vec<u8>, EvidenceError> {
+    pub(super) fn bytes(&self, entry: &Entry) -> Result<Vec<u8>, EvidenceError> {
         let io = |source| EvidenceError::Io { path: self.path.to_owned(), source };
         self.archive.read(entry).map_err(io)
     }
@@ -204,142 +207,6 @@ impl Bundle<'_> {
         Ok(records)
     }
 
-    fn observations(
-        &self,
-        chain: &Chain,
-        hosts: Option<&[String]>,
-        reread: Reread<'_>,
-        met: &mut Met,
-        report: &mut Report,
-    ) -> Result<(), EvidenceError> {
-        // Told after the check, which holds the report.
-        let mut odd: Vec<(String, String, String)> = Vec::new();
-        let files: BTreeMap<&str, &Entry> =
-            self.archive.entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
-        let mut aside = Report::default();
-        observed::check(chain, hosts.is_none(), reread, report, |give| {
-            for stretch in &chain.stretches {
-                let name = layout::observations(stretch.first, stretch.last);
-                let Some(entry) = files.get(name.as_str()) else { continue };
-                let text = self.text_of(entry, &mut aside)?;
-                for (at, line) in (1..).zip(text.lines()) {
-                    let read: Option<ObservationLine<'_>> = serde_json::from_str(line).ok();
-                    let Some((line, hash)) =
-                        read.and_then(|read| Some((unhex::<32>(&read.hash)?, read))).map(|(a, b)| (b, a))
-                    else {
-                        odd.push((format!("file {name}, line {at}"), "an observation".into(), "another text".into()));
-                        continue;
-                    };
-                    if !(stretch.first..=stretch.last).contains(&line.leaf) {
-                        let found = format!("leaf {}", line.leaf);
-                        let expected = format!("a leaf from {} to {}", stretch.first, stretch.last);
-                        odd.push((format!("file {name}, line {at}"), expected, found));
-                        continue;
-                    }
-                    if let Some(item) = self.item(&line, hash, hosts, &files, met, &mut odd)? {
-                        give(item);
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        aside.faults.into_iter().for_each(|fault| report.add(fault));
-        odd.into_iter().for_each(|(place, expected, found)| report.fault(place, expected, found));
-        Ok(())
-    }
-
-    fn item(
-        &self,
-        line: &ObservationLine<'_>,
-        hash: Digest,
-        hosts: Option<&[String]>,
-        files: &BTreeMap<&str, &Entry>,
-        met: &mut Met,
-        odd: &mut Vec<(String, String, String)>,
-    ) -> Result<Option<Item>, EvidenceError> {
-        let leaf = line.observation.map(|raw| raw.get().to_owned());
-        let read: Option<Leaf> = leaf.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        if let (Some(hosts), Some(read)) = (hosts, &read)
-            && !hosts.contains(&read.ip)
-        {
-            odd.push((format!("leaf {}", line.leaf), "a host of manifest.json".into(), escape_terminal(&read.ip)));
-        }
-        met.leaves += 1;
-        met.observations += u64::from(leaf.is_some());
-        let mut capture = None;
-        if let Some(sha256) = read.and_then(|read| read.capture_sha256) {
-            let name = layout::capture(&sha256);
-            if let Some(entry) = files.get(name.as_str()) {
-                if entry.size > MOST_CAPTURE {
-                    let found = format!("{} bytes", entry.size);
-                    odd.push((format!("file {name}"), format!("at most {MOST_CAPTURE} bytes"), found));
-                } else if line.reading.is_some() {
-                    capture = Some(self.bytes(entry)?);
-                }
-                met.captures.insert(name);
-            }
-        }
-        let path = match &line.path {
-            None => None,
-            Some(path) => {
-                let path: Option<Vec<Digest>> = path.iter().map(|text| unhex(text)).collect();
-                Some(path.unwrap_or_default())
-            }
-        };
-        let reading = line.reading.map(|raw| raw.get().to_owned());
-        Ok(Some(Item { number: line.leaf, hash, leaf, reading, capture, path }))
-    }
-
-    fn results(
-        &self,
-        chain: &Chain,
-        hosts: Option<&[String]>,
-        met: &mut Met,
-        report: &mut Report,
-    ) -> Result<(), EvidenceError> {
-        let Some((record, _, sealed)) = chain.results else {
-            if self.archive.find(layout::RESULTS).is_some() {
-                report.fault("file results.jsonl", "none: no linkage on record stands", "a file");
-            }
-            return Ok(());
-        };
-        // Without the record's salt, which a bundle of chosen hosts leaves out, rows are there all the same.
-        let text = if hosts.is_some() && self.archive.find(layout::RESULTS).is_none() {
-            String::new()
-        } else {
-            self.text(layout::RESULTS, report)?
-        };
-        let mut hashes = Vec::new();
-        for (at, text) in (0_u64..).zip(text.lines()) {
-            let name = format!("file results.jsonl, line {}", at + 1);
-            let Ok(line) = serde_json::from_str::<ResultLine<'_>>(text) else {
-                report.fault(name, "a row of results", "another text");
-                continue;
-            };
-            met.results += 1;
-            report.results = report.results.saturating_add(1);
-            let hash = leaf_hash(line.row.get().as_bytes());
-            if hosts.is_none() {
-                if line.place != at {
-                    report.fault(name, format!("row {at}"), format!("row {}", line.place));
-                }
-                hashes.push(hash);
-                continue;
-            }
-            let path: Option<Vec<Digest>> = line.path.iter().flatten().map(|text| unhex(text)).collect();
-            let found = path.and_then(|path| root_by_path(&hash, line.place, line.of, &path));
-            if found != Some(sealed) {
-                let found = found.map_or_else(|| "no way to it".to_owned(), |root| hex(&root));
-                report.fault(name, format!("root {} (record {record})", hex(&sealed)), found);
-            }
-        }
-        if hosts.is_none() && root(&hashes) != sealed {
-            let (expected, found) = (hex(&sealed), hex(&root(&hashes)));
-            report.fault(layout::results_of(record), format!("root {expected}"), format!("root {found}"));
-        }
-        Ok(())
-    }
-
     /// Scopes, time stamps, signers' keys and captures: those that belong here and no others.
     fn others(&self, chain: &Chain, met: &Met, report: &mut Report) -> Result<(), EvidenceError> {
         let mut scopes = Vec::new();
@@ -359,7 +226,7 @@ impl Bundle<'_> {
                     Some(key) if key == self.text_of(entry, report)? => {}
                     Some(_) => report.fault(format!("file {}", entry.name), "the key that signed", "another text"),
                     None => {
-                        report.fault(format!("file {}", escape_terminal(&entry.name)), "a key that signed", "another")
+                        report.fault(format!("file {}", escape_terminal(&entry.name)), "a key that signed", "another");
                     }
                 }
             } else if entry.name.starts_with("captures/") && !met.captures.contains(&entry.name) {
@@ -381,14 +248,8 @@ impl Bundle<'_> {
     }
 
     /// The manifest says what is there.
-    fn is_what_it_says(
-        &self,
-        manifest: Option<&Manifest>,
-        chain: &Chain,
-        met: &Met,
-        report: &mut Report,
-    ) -> Result<(), EvidenceError> {
-        let Some(manifest) = manifest else { return Ok(()) };
+    fn is_what_it_says(&self, manifest: Option<&Manifest>, chain: &Chain, met: &Met, report: &mut Report) {
+        let Some(manifest) = manifest else { return };
         let folder = |name: &str| {
             let held = self.archive.entries.iter().filter(|entry| entry.name.starts_with(name));
             u64::try_from(held.count()).unwrap_or(u64::MAX)
@@ -416,7 +277,6 @@ impl Bundle<'_> {
         if manifest.signers != signers {
             report.fault("file manifest.json, `signers`", signers.join(", "), manifest.signers.join(", "));
         }
-        Ok(())
     }
 }
 

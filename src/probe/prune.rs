@@ -3,7 +3,7 @@
 use super::hunt::{Answer, Hunt, Shown, Standing, Verdict};
 use super::{Asked, Go, HuntSettings, Probe, Settings};
 use crate::net::Door;
-use crate::observation::{CutShort, End, Presence, Service, Speech};
+use crate::observation::{CutShort, End, Presence, Presences, Service, Speech};
 use crate::proto::jarm;
 use crate::target::Host;
 
@@ -12,7 +12,7 @@ use crate::target::Host;
 pub async fn hunted(
     door: &Door,
     host: &Host,
-    known: &[Presence],
+    known: Presences,
     settings: &Settings,
     hunting: &HuntSettings,
 ) -> (Vec<Asked>, Verdict) {
@@ -33,7 +33,7 @@ pub async fn hunted(
 struct Visit<'a> {
     door: &'a Door,
     host: &'a Host,
-    known: &'a [Presence],
+    known: Presences,
     settings: &'a Settings,
     /// Probes between their telling connections and the rest, and whether they differ from a seed; by place among the
     /// host's services.
@@ -54,7 +54,7 @@ impl<'a> Visit<'a> {
                     continue;
                 }
                 if !self.wants(place, service) {
-                    if self.known.get(place) == Some(&Presence::Refused) {
+                    if self.known.get(place) == Presence::Refused {
                         answers.push(hunt.refused(speech));
                     }
                     continue;
@@ -76,7 +76,7 @@ impl<'a> Visit<'a> {
 
     /// False where discovery saw nobody, and for services that are not wanted.
     fn wants(&self, place: usize, service: &Service) -> bool {
-        let seen = self.known.get(place).copied().unwrap_or_default();
+        let seen = self.known.get(place);
         self.settings.want.speech(service.speech) && !matches!(seen, Presence::Silent | Presence::Refused)
     }
 
@@ -119,8 +119,8 @@ impl<'a> Visit<'a> {
     }
 }
 
-fn not_asked(known: &[Presence], place: usize, service: &Service) -> Asked {
-    let seen = known.get(place).copied().unwrap_or_default();
+fn not_asked(known: Presences, place: usize, service: &Service) -> Asked {
+    let seen = known.get(place);
     let presence = if matches!(seen, Presence::Silent | Presence::Refused) { seen } else { Presence::Unasked };
     Asked { service: service.clone(), presence, observations: Vec::new(), stopped: false }
 }

@@ -3,68 +3,17 @@
 //! A fact is what the file says and no more: no merging, no judging. Texts are bounded ([`MOST_TEXT`]) and otherwise as
 //! the file has them; whoever shows one escapes it. Persons are not read (RPSL `person` objects are passed over).
 
-use std::fmt;
-use std::str::FromStr;
-
 use ipnet::IpNet;
 use jiff::civil::Date;
 
+pub use super::asn::{Asn, AsnError};
+pub use super::object::{ObjectClass, ObjectKey, RegistryObject};
 use super::span::AddressRange;
 
 /// Most characters kept of one text of a fact (a name, a reason, a line of remarks).
 pub const MOST_TEXT: usize = 256;
 /// Most lines kept of a repeated attribute (`descr`, `remarks`, `mnt-by`).
 pub const MOST_LINES: usize = 16;
-
-/// The number of an autonomous system (RFC 6793).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Asn(pub u32);
-
-impl Asn {
-    /// `AS_TRANS` (RFC 6793): stands for a number that an old router could not write, and for nobody.
-    pub const TRANS: Self = Self(23_456);
-
-    /// False for 0, `AS_TRANS`, documentation, private and reserved numbers (IANA's special-purpose registry): what stands
-    /// on a path by mistake and is nobody's.
-    #[must_use]
-    pub fn is_public(self) -> bool {
-        !matches!(self.0, 0 | 23_456 | 64_198..=131_071 | 4_200_000_000..)
-    }
-}
-
-impl fmt::Display for Asn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AS{}", self.0)
-    }
-}
-
-/// Why a text is no AS number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an AS number; write it like `AS64500` or `64500`")]
-pub struct AsnError;
-
-impl FromStr for Asn {
-    type Err = AsnError;
-
-    /// `64500`, `AS64500`, `as64500`, or with a dot after the upper half (`1.10`, RFC 5396).
-    fn from_str(text: &str) -> Result<Self, AsnError> {
-        let digits = match text.as_bytes() {
-            [b'a' | b'A', b's' | b'S', ..] => text.get(2..).unwrap_or_default(),
-            _ => text,
-        };
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-            return Err(AsnError);
-        }
-        let number = match digits.split_once('.') {
-            Some((upper, lower)) => {
-                let half = |part: &str| part.parse::<u16>().map(u32::from).map_err(|_| AsnError);
-                half(upper)? << 16 | half(lower)?
-            }
-            None => digits.parse().map_err(|_| AsnError)?,
-        };
-        Ok(Self(number))
-    }
-}
 
 /// One thing that a file says.
 #[derive(Clone, Debug, PartialEq)]
@@ -277,130 +226,6 @@ pub enum Resource {
     Numbers(Asn, Asn),
 }
 
-/// The classes of registry objects that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ObjectClass {
-    /// IPv4 space (`inetnum`).
-    Inetnum,
-    /// IPv6 space (`inet6num`).
-    Inet6num,
-    /// An AS (`aut-num`).
-    AutNum,
-    /// A route, v4 or v6 (`route`, `route6`).
-    Route,
-    /// An organisation.
-    Organisation,
-    /// A maintainer (`mntner`).
-    Mntner,
-    /// A role: an abuse desk, a NOC.
-    Role,
-}
-
-impl ObjectClass {
-    /// All classes.
-    pub const ALL: [Self; 7] =
-        [Self::Inetnum, Self::Inet6num, Self::AutNum, Self::Route, Self::Organisation, Self::Mntner, Self::Role];
-
-    /// The class's name in RPSL; a v6 route is a `route` here.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inetnum => "inetnum",
-            Self::Inet6num => "inet6num",
-            Self::AutNum => "aut-num",
-            Self::Route => "route",
-            Self::Organisation => "organisation",
-            Self::Mntner => "mntner",
-            Self::Role => "role",
-        }
-    }
-}
-
-/// What an object is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ObjectKey {
-    /// Space (inetnum, inet6num).
-    Addresses(AddressRange),
-    /// An AS.
-    Number(Asn),
-    /// A route: prefix and origin.
-    Route(IpNet, Asn),
-    /// A handle (organisation, mntner, role), upper case.
-    Handle(String),
-}
-
-/// An object of a registry's database (RFC 2622, RFC 4012, RIPE Database documentation).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegistryObject {
-    /// Its class.
-    pub class: ObjectClass,
-    /// What it is about.
-    pub key: ObjectKey,
-    /// `netname`, `as-name`, `org-name`, or the role's name; empty where the class has none.
-    pub name: String,
-    /// `org`: a handle, upper case.
-    pub org: Option<String>,
-    /// `sponsoring-org`: the registry member who vouches for an end user.
-    pub sponsor: Option<String>,
-    /// `mnt-by`, `mnt-lower`, `mnt-routes`: handles, upper case, each once.
-    pub maintainers: Vec<String>,
-    /// `abuse-c`: a role's handle.
-    pub abuse_contact: Option<String>,
-    /// `abuse-mailbox`: an address.
-    pub abuse_mailbox: Option<String>,
-    /// `admin-c`, `tech-c`: handles.
-    pub contacts: Vec<String>,
-    /// `ALLOCATED PA`, `ASSIGNED PA`, …
-    pub status: Option<String>,
-    /// Two letters.
-    pub country: Option<String>,
-    /// When it was made.
-    pub created: Option<Date>,
-    /// When it was last changed.
-    pub last_modified: Option<Date>,
-    /// `descr`, line by line.
-    pub descr: Vec<String>,
-    /// `remarks`, line by line.
-    pub remarks: Vec<String>,
-    /// `source`: which registry.
-    pub source: String,
-}
-
-impl RegistryObject {
-    /// An object of which only class and key are known yet.
-    #[must_use]
-    pub fn new(class: ObjectClass, key: ObjectKey) -> Self {
-        Self {
-            class,
-            key,
-            name: String::new(),
-            org: None,
-            sponsor: None,
-            maintainers: Vec::new(),
-            abuse_contact: None,
-            abuse_mailbox: None,
-            contacts: Vec::new(),
-            status: None,
-            country: None,
-            created: None,
-            last_modified: None,
-            descr: Vec::new(),
-            remarks: Vec::new(),
-            source: String::new(),
-        }
-    }
-
-    /// The addresses it is about, if any.
-    #[must_use]
-    pub fn addresses(&self) -> Option<AddressRange> {
-        match &self.key {
-            ObjectKey::Addresses(range) => Some(*range),
-            ObjectKey::Route(prefix, _) => Some(AddressRange::of(*prefix)),
-            ObjectKey::Number(_) | ObjectKey::Handle(_) => None,
-        }
-    }
-}
-
 /// What a deny list names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listed {
@@ -480,27 +305,6 @@ pub struct NamedRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_as_number_is_read_in_all_its_clothes() {
-        for text in ["64500", "AS64500", "as64500", "0.64500"] {
-            assert_eq!(text.parse(), Ok(Asn(64_500)), "{text}");
-        }
-        assert_eq!("1.10".parse(), Ok(Asn(65_546)));
-        for text in ["", "AS", "AS-64500", "+64500", "4294967296", "1.2.3", "70000.1", "AS٣"] {
-            assert_eq!(text.parse::<Asn>(), Err(AsnError), "{text}");
-        }
-    }
-
-    #[test]
-    fn numbers_that_are_nobodys_are_not_public() {
-        for number in [0, 23_456, 64_496, 64_512, 65_535, 65_551, 4_200_000_000, u32::MAX] {
-            assert!(!Asn(number).is_public(), "{number}");
-        }
-        for number in [1, 3356, 64_197, 131_072, 401_401] {
-            assert!(Asn(number).is_public(), "{number}");
-        }
-    }
 
     #[test]
     fn every_kind_is_found_by_its_word() {

@@ -4,7 +4,7 @@
 //! the next state of the same table: nothing is answered from a table newer than the day asked for, so that a look at
 //! the past never uses what was known only later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -12,37 +12,14 @@ use jiff::civil::Date;
 
 use super::dataset::{Dataset, DatasetId, Format};
 use super::fact::{
-    AsInfo, Asn, Delegation, Fact, FactKind, Listed, Listing, NamedRange, ObjectClass, ObjectKey, Organisation,
-    RegistryObject, Relation, Relationship, Resource,
+    AsInfo, Asn, Delegation, FactKind, Listed, Listing, NamedRange, ObjectClass, Organisation, RegistryObject,
+    Relation, Relationship, Resource,
 };
-use super::infer::infer;
-use super::origins::{Announced, OriginTable};
+use super::held::Held;
+use super::objects::By;
+use super::origins::Announced;
 use super::sorted::Sorted;
 use super::span::AddressRange;
-
-/// What one dataset says, ready to be asked.
-#[derive(Debug)]
-pub struct Held {
-    /// Which file.
-    pub about: Dataset,
-    pub(super) origins: OriginTable,
-    relationships: Vec<Relationship>,
-    /// `relationships` by either side: `(AS, place)`, ascending.
-    by_side: Vec<(Asn, u32)>,
-    organisations: BTreeMap<String, Organisation>,
-    ases: Vec<AsInfo>,
-    delegations: Sorted<Delegation>,
-    numbers: Vec<Delegation>,
-    objects: Vec<RegistryObject>,
-    /// Objects with addresses, by place.
-    space: Sorted<(AddressRange, u32)>,
-    /// Handles and AS numbers of objects: `(class, key)` to place.
-    by_key: BTreeMap<(ObjectClass, String), u32>,
-    listings: Sorted<Listing>,
-    /// Listed AS numbers and certificates.
-    other_listings: Vec<Listing>,
-    named: Sorted<NamedRange>,
-}
 
 /// A neighbour of an AS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,21 +41,6 @@ pub enum Role {
     Peer,
     /// Buys transit of it.
     Customer,
-}
-
-/// By what registry objects are gathered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By<'a> {
-    /// The `org` handle.
-    Org(&'a str),
-    /// A maintainer.
-    Maintainer(&'a str),
-    /// The abuse contact's handle.
-    AbuseContact(&'a str),
-    /// An administrative or technical contact's handle.
-    Contact(&'a str),
-    /// The name (`netname`, `as-name`), exactly.
-    Name(&'a str),
 }
 
 /// All datasets of a case.
@@ -178,10 +140,8 @@ impl Knowledge {
     /// Registry objects (inetnum, inet6num, route) whose addresses held `address` on `date`, smallest first.
     #[must_use]
     pub fn registry_at(&self, address: IpAddr, date: Option<Date>) -> Vec<RegistryObject> {
-        let mut found: Vec<RegistryObject> = self
-            .current(date, FactKind::Objects)
-            .flat_map(|one| one.space.covering(address).filter_map(|(_, place)| one.object_at(*place)))
-            .collect();
+        let mut found: Vec<RegistryObject> =
+            self.current(date, FactKind::Objects).flat_map(|one| one.objects.covering(address)).collect();
         found.sort_by_key(|object| object.addresses().map_or(u128::MAX, |range| range.count()));
         found
     }
@@ -189,31 +149,24 @@ impl Knowledge {
     /// Registry objects that begin inside `range` on `date`, in address order.
     #[must_use]
     pub fn registry_in(&self, range: &AddressRange, date: Option<Date>) -> Vec<RegistryObject> {
-        self.current(date, FactKind::Objects)
-            .flat_map(|one| one.space.beginning_in(range).iter().filter_map(|(_, place)| one.object_at(*place)))
-            .collect()
+        self.current(date, FactKind::Objects).flat_map(|one| one.objects.beginning_in(range)).collect()
     }
 
     /// Registry objects that share a handle or name, as of `date`. Names are compared in any case.
     #[must_use]
     pub fn registry_by(&self, by: By<'_>, date: Option<Date>) -> Vec<RegistryObject> {
-        let is = |text: &str, wanted: &str| text.eq_ignore_ascii_case(wanted);
-        let fits = |object: &&RegistryObject| match by {
-            By::Org(handle) => object.org.as_deref().is_some_and(|org| is(org, handle)),
-            By::Maintainer(handle) => object.maintainers.iter().any(|one| is(one, handle)),
-            By::AbuseContact(handle) => object.abuse_contact.as_deref().is_some_and(|one| is(one, handle)),
-            By::Contact(handle) => object.contacts.iter().any(|one| is(one, handle)),
-            By::Name(name) => is(&object.name, name),
-        };
-        self.current(date, FactKind::Objects).flat_map(|one| one.objects.iter().filter(fits).cloned()).collect()
+        self.current(date, FactKind::Objects).flat_map(|one| one.objects.by(by)).collect()
     }
 
     /// One registry object: `aut-num` by number (`AS64500`), organisation, mntner or role by handle.
     #[must_use]
     pub fn object(&self, class: ObjectClass, key: &str, date: Option<Date>) -> Option<RegistryObject> {
-        let key = (class, key.to_ascii_uppercase());
-        self.current(date, FactKind::Objects)
-            .find_map(|one| one.by_key.get(&key).and_then(|place| one.object_at(*place)))
+        self.current(date, FactKind::Objects).find_map(|one| one.objects.keyed(class, key))
+    }
+
+    /// Every registry object as of `date`, file by file.
+    pub fn each_object(&self, date: Option<Date>) -> impl Iterator<Item = RegistryObject> {
+        self.current(date, FactKind::Objects).flat_map(|one| one.objects.every())
     }
 
     /// What the files say of an AS on `date`, newest first.
@@ -351,140 +304,4 @@ fn meeting<'a, T>(sorted: &'a Sorted<T>, range: &AddressRange) -> impl Iterator<
     let outside =
         sorted.covering(range.start()).filter(move |one| !inside.as_ptr_range().contains(&std::ptr::from_ref(*one)));
     outside.chain(inside)
-}
-
-impl Held {
-    /// Sorts what a dataset says.
-    pub fn new(about: Dataset, facts: impl IntoIterator<Item = Fact>) -> Self {
-        let mut builder = HeldBuilder::default();
-        facts.into_iter().for_each(|fact| builder.add(fact));
-        builder.finish(about)
-    }
-
-    /// Whether it says who announces prefixes of the family.
-    #[must_use]
-    pub fn announces(&self, v4: bool) -> bool {
-        self.origins.has(v4)
-    }
-
-    fn object_at(&self, place: u32) -> Option<RegistryObject> {
-        self.objects.get(place as usize).cloned()
-    }
-
-    fn every_listing(&self) -> impl Iterator<Item = (&Dataset, &Listing)> {
-        self.listings.as_slice().iter().chain(&self.other_listings).map(|listing| (&self.about, listing))
-    }
-
-    fn announced(&self, address: IpAddr) -> Option<Announced<'_>> {
-        self.origins.covering(address, &self.about).next()
-    }
-
-    fn all_announced(&self, address: IpAddr) -> impl Iterator<Item = Announced<'_>> {
-        self.origins.covering(address, &self.about)
-    }
-
-    fn announced_in(&self, network: IpNet) -> impl Iterator<Item = Announced<'_>> {
-        self.origins.inside(network, &self.about)
-    }
-
-    fn announced_by(&self, asn: Asn) -> impl Iterator<Item = Announced<'_>> {
-        self.origins.of(asn, &self.about)
-    }
-
-    fn every_announced(&self, v4: bool) -> impl Iterator<Item = Announced<'_>> {
-        self.origins.every(v4, &self.about)
-    }
-}
-
-/// Collects the facts of one dataset.
-#[derive(Debug, Default)]
-pub struct HeldBuilder {
-    origins: Vec<super::fact::Origin>,
-    adjacencies: Vec<super::fact::Adjacency>,
-    relationships: Vec<Relationship>,
-    organisations: BTreeMap<String, Organisation>,
-    ases: Vec<AsInfo>,
-    delegations: Vec<Delegation>,
-    numbers: Vec<Delegation>,
-    objects: Vec<RegistryObject>,
-    listings: Vec<Listing>,
-    other_listings: Vec<Listing>,
-    named: Vec<NamedRange>,
-}
-
-impl HeldBuilder {
-    /// Takes one fact in.
-    pub fn add(&mut self, fact: Fact) {
-        match fact {
-            Fact::Origin(origin) => self.origins.push(origin),
-            Fact::Adjacency(adjacency) => self.adjacencies.push(adjacency),
-            Fact::Relationship(link) => self.relationships.push(link),
-            Fact::Organisation(organisation) => {
-                self.organisations.insert(organisation.id.clone(), organisation);
-            }
-            Fact::AsInfo(info) => self.ases.push(info),
-            Fact::Delegation(delegation) => match delegation.resource {
-                Resource::Addresses(_) => self.delegations.push(delegation),
-                Resource::Numbers(..) => self.numbers.push(delegation),
-            },
-            Fact::Registry(object) => self.objects.push(*object),
-            Fact::Listing(listing) => match listing.listed {
-                Listed::Addresses(_) => self.listings.push(listing),
-                Listed::Number(_) | Listed::Certificate(_) => self.other_listings.push(listing),
-            },
-            Fact::Named(named) => self.named.push(named),
-        }
-    }
-
-    /// Sorts it all.
-    #[must_use]
-    pub fn finish(mut self, about: Dataset) -> Held {
-        if self.relationships.is_empty() {
-            self.relationships = infer(&self.adjacencies);
-        }
-        let mut by_side: Vec<(Asn, u32)> =
-            (0u32..).zip(&self.relationships).flat_map(|(place, link)| [(link.a, place), (link.b, place)]).collect();
-        by_side.sort_unstable();
-        self.ases.sort_by_key(|info| info.asn);
-        let mut space = Vec::new();
-        let mut by_key = BTreeMap::new();
-        for (place, object) in (0u32..).zip(&self.objects) {
-            match &object.key {
-                ObjectKey::Number(asn) => {
-                    by_key.insert((object.class, asn.to_string()), place);
-                }
-                ObjectKey::Handle(handle) => {
-                    by_key.insert((object.class, handle.to_ascii_uppercase()), place);
-                }
-                ObjectKey::Addresses(_) | ObjectKey::Route(..) => {}
-            }
-            space.extend(object.addresses().map(|range| (range, place)));
-        }
-        // Others were sorted out when they came in.
-        let nowhere = AddressRange::one(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        let listed = |listing: &Listing| match listing.listed {
-            Listed::Addresses(range) => range,
-            Listed::Number(_) | Listed::Certificate(_) => nowhere,
-        };
-        let given = |delegation: &Delegation| match delegation.resource {
-            Resource::Addresses(range) => range,
-            Resource::Numbers(..) => nowhere,
-        };
-        Held {
-            about,
-            origins: OriginTable::new(self.origins),
-            relationships: self.relationships,
-            by_side,
-            organisations: self.organisations,
-            ases: self.ases,
-            delegations: Sorted::new(self.delegations, given),
-            numbers: self.numbers,
-            objects: self.objects,
-            space: Sorted::new(space, |(range, _)| *range),
-            by_key,
-            listings: Sorted::new(self.listings, listed),
-            other_listings: self.other_listings,
-            named: Sorted::new(self.named, |named| named.addresses),
-        }
-    }
 }

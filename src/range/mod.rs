@@ -4,10 +4,14 @@
 //! streamed, and [`Knowledge`], all facts of a case ready to be asked at a date. Nothing here opens a connection, reads
 //! the case or sends.
 
+mod asn;
 pub mod dataset;
 pub mod fact;
+mod held;
 mod infer;
 mod knowledge;
+mod object;
+mod objects;
 mod origins;
 pub mod pack;
 pub mod read;
@@ -16,8 +20,10 @@ mod span;
 
 pub use dataset::{Dataset, DatasetId, Format};
 pub use fact::{Asn, Fact, FactKind, ObjectClass};
+pub use held::{Held, HeldBuilder};
 pub use infer::infer;
-pub use knowledge::{By, Held, HeldBuilder, Knowledge, Neighbour, Role};
+pub use knowledge::{Knowledge, Neighbour, Role};
+pub use objects::By;
 pub use origins::Announced;
 pub use sorted::Sorted;
 pub use span::AddressRange;

@@ -32,7 +32,7 @@ pub use usage::{raise_descriptor_limit, reserve_descriptors, usage};
 use crate::discover::Discovery;
 use crate::net::{Door, Stopper};
 use crate::probe::{HuntSettings, Settings};
-use crate::store::{Counters, HostDone, RunId, RunWriter, StoreError};
+use crate::store::{Counters, HostDone, QuietHost, RunId, RunWriter, StoreError};
 use crate::target::{Host, Order, Targets};
 
 /// Hosts that may wait for the writer.
@@ -113,11 +113,12 @@ impl Shared {
     }
 }
 
-/// Hosts that are done, on their way to the writer.
-struct Finished {
-    hosts: Vec<HostDone>,
-    /// Room in the queue and the host's place, held until committed; hosts that said nothing need none.
-    held: Option<(OwnedSemaphorePermit, Door)>,
+/// What is done, on its way to the writer.
+enum Finished {
+    /// A host, with its room in the queue and its place, which are held until it is committed.
+    Host(Box<(HostDone, OwnedSemaphorePermit, Door)>),
+    /// Hosts that said nothing.
+    Quiet(Vec<QuietHost>),
 }
 
 /// Carries a run to its end, to a request to stop, or to a fault.
@@ -172,7 +173,7 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
             Discovery::Connect => None,
             Discovery::Syn(syn) => {
                 let (shared, sender) = (Arc::clone(&shared), sender.clone());
-                Some(scope.spawn(move || stage::sift(&shared, sender, syn)))
+                Some(scope.spawn(move || stage::sift(&shared, sender, *syn)))
             }
         };
         drop(sender);

@@ -81,13 +81,12 @@ impl ReadingText {
         self.any = true;
         push(&mut self.text, &kind);
         self.text.push(',');
-        match std::str::from_utf8(value) {
-            Ok(value) => push(&mut self.text, &value),
-            Err(_) => {
-                self.text.push_str("{\"hex\":\"");
-                self.text.push_str(&super::hex(value));
-                self.text.push_str("\"}");
-            }
+        if let Ok(value) = std::str::from_utf8(value) {
+            push(&mut self.text, &value);
+        } else {
+            self.text.push_str("{\"hex\":\"");
+            self.text.push_str(&super::hex(value));
+            self.text.push_str("\"}");
         }
         self.text.push(',');
         // Checked, so that a stored remark cannot break out of its place.

@@ -67,7 +67,7 @@ pub use reread::RereadCounts;
 pub use run::{Counters, Run, RunId, RunKind, RunSpec, RunState, State};
 pub use scope::CaseScope;
 pub use sealed::SealedObservation;
-pub use writer::{Committed, HostDone, RunWriter, ServiceDone};
+pub use writer::{Committed, HostDone, QuietHost, RunWriter, ServiceDone};
 
 use chain::ERASED;
 
@@ -128,14 +128,21 @@ impl Case {
     }
 
     /// Opens a case for reading only. Works on read-only media too, unless a run was broken off there and its log is left.
+    /// An older case that may be written to is brought up to date first.
     ///
     /// # Errors
     /// `Missing`, `NotACase`, `Newer`, `Older`, `Damaged`.
     pub fn open_read_only(path: &Path) -> Result<Self> {
-        let connection = connect(path, Access::Read)?;
+        let mut connection = connect(path, Access::Read)?;
         let found = schema::version(&connection)?;
         if found < schema::newest() {
-            return Err(StoreError::Older { path: path.to_owned(), found });
+            drop(connection);
+            match Self::open(path) {
+                Ok(updated) => drop(updated),
+                Err(StoreError::ReadOnly) => return Err(StoreError::Older { path: path.to_owned(), found }),
+                Err(other) => return Err(other),
+            }
+            connection = connect(path, Access::Read)?;
         }
         Ok(Self { connection, path: path.to_owned() })
     }

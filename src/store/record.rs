@@ -61,11 +61,15 @@ pub enum Action {
     Redact,
     /// A file of public data was taken in.
     Data,
+    /// Something was written that a later export goes by: a deny list, abuse reports.
+    Export,
+    /// What became of an abuse report.
+    Outcome,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -89,6 +93,8 @@ impl Action {
         Self::Retention,
         Self::Redact,
         Self::Data,
+        Self::Export,
+        Self::Outcome,
     ];
 
     /// The stable word.
@@ -118,6 +124,8 @@ impl Action {
             Self::Retention => "retention",
             Self::Redact => "redact",
             Self::Data => "data",
+            Self::Export => "export",
+            Self::Outcome => "outcome",
         }
     }
 }

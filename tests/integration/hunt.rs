@@ -1,7 +1,7 @@
 //! A hunt against a full capture of the same street: the same hosts are found, for a fraction of the connections, and
 //! what was cut short says so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::ground::{Desk, Street, hang, hear, page, say, scope, until};
 use super::run::{LISTS, kexinit};
 
+const KILLS: u32 = 20;
 /// Hosts in a /23, all of them alive.
 const HOSTS: u16 = 512;
 
@@ -287,6 +288,57 @@ fn an_interrupted_hunt_goes_on_as_it_began_although_more_is_on_record() {
         ground.sharing("tls.jarm").len(),
         addresses("127.93.8", |role| { matches!(role, Role::Provider | Role::Lossy | Role::SameJarm) }).len()
     );
+}
+
+#[test]
+fn a_hunt_killed_twenty_times_ends_as_one_that_was_never_killed() {
+    let options = ["scan", "x.case", "--hunt", "--favicon", "off", "--in-flight", "8"];
+    let whole = Ground::new("127.93.14");
+    let seed = whole.connections();
+    whole.desk.hostkin(&options).done();
+    let needed = whole.connections() - seed;
+
+    let killed = Ground::new("127.93.16");
+    let (desk, options) = (&killed.desk, [&options[..], &["--rate", "70"]].concat());
+    let mut before = 0;
+    for kill in 0..KILLS {
+        let mut child = desk.start(&options, "said.txt");
+        until("something is committed", || {
+            assert!(child.try_wait().unwrap().is_none(), "ended before kill {kill}");
+            desk.case().runs().unwrap().len() == 2 && desk.hosts_done() > before
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        before = desk.hosts_done();
+        assert!(before < u64::from(HOSTS), "{before} hosts were done before kill {kill}: too fast for this test");
+    }
+    desk.hostkin(&options[..7]).done();
+
+    let (runs, runs_whole) = (desk.case().runs().unwrap(), whole.desk.case().runs().unwrap());
+    assert_eq!((runs.len(), runs[1].state, runs[1].counters.hosts), (2, State::Done, u64::from(HOSTS)));
+    assert_eq!(runs[1].counters.outcomes, runs_whole[1].counters.outcomes, "each counted once");
+    assert_eq!(rows(&killed), rows(&whole));
+    let totals = |ground: &Ground| ground.desk.case().asked(2).unwrap().totals().unwrap();
+    assert_eq!(totals(&killed), totals(&whole));
+    let expected = |role| matches!(role, Role::Provider | Role::Lossy | Role::SameJarm);
+    assert_eq!(killed.sharing("tls.jarm"), addresses("127.93.16", expected));
+    // What was in flight or not yet committed at a kill is asked again, and nothing else.
+    let again = (killed.connections() - seed).saturating_sub(needed);
+    assert!(again < KILLS * (8 * 13 + 70), "{again} connections were made again");
+}
+
+/// What the hunt stored of each host, by its number: outcome and detail of each protocol. Each service has one row.
+fn rows(ground: &Ground) -> BTreeMap<(u16, String, bool), (Outcome, Option<String>)> {
+    let mut rows = BTreeMap::new();
+    let filter = ObservationFilter { run: Some(2), ..Default::default() };
+    let each = |one: hostkin::store::StoredObservation| {
+        let std::net::IpAddr::V4(at) = one.address else { unreachable!() };
+        let before = rows.insert((number(at), one.protocol, one.over_tls), (one.outcome, one.detail));
+        assert_eq!(before, None, "{at} is there twice");
+        Ok(())
+    };
+    ground.desk.case().observations::<StoreError>(&filter, each).unwrap();
+    rows
 }
 
 #[test]

@@ -15,7 +15,9 @@
 mod backoff;
 mod demo;
 mod dependencies;
+mod evidence;
 mod exits;
+mod exports;
 mod gate;
 mod golden_http;
 mod golden_jarm;
@@ -31,6 +33,7 @@ mod layering;
 mod manners;
 mod merge;
 mod protocols;
+mod ranges;
 mod run;
 mod scope;
 mod shards;
