@@ -72,6 +72,12 @@ pub enum Verb {
     /// Public files about addresses and networks: BGP tables, registry data, deny lists, cloud ranges.
     #[command(subcommand)]
     Data(super::data::Data),
+    /// Where to look next and why: candidate ranges from the case's public files. Sends nothing, permits nothing.
+    Ranges(super::ranges::Ranges),
+    /// What the case's files say of one AS: holders, networks, upstreams, sisters, behaviour.
+    As(super::look::LookAs),
+    /// Who announced and who held an address, and who lists it, on a day.
+    Ip(super::look::LookIp),
     /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.
@@ -539,6 +545,16 @@ pub struct Export {
     /// What is shared with others.
     #[command(flatten)]
     pub sharing: super::share::Sharing,
+}
+
+impl Export {
+    /// True when the case keeps on record what was exported, or what was said with it.
+    #[must_use]
+    pub fn records(&self) -> bool {
+        self.what == What::Abuse
+            || (self.what == What::Denylist && self.output.is_some())
+            || !self.sharing.own.is_empty()
+    }
 }
 
 /// What can be exported.

@@ -23,7 +23,6 @@ fn same_file(a: &Dataset, b: &Dataset) -> bool {
 }
 
 /// All that the case knows of `kinds`.
-#[expect(dead_code, reason = "asked by the verbs that look at ranges, ASes and addresses")]
 pub(super) fn knowledge(case: &Case, kinds: &[FactKind]) -> Result<Knowledge, Stop> {
     let held = datasets(case)?.into_iter().map(|one| held(case, one, kinds)).collect::<Result<_, _>>()?;
     Ok(Knowledge::new(held))

@@ -19,12 +19,16 @@ mod interrupt;
 mod knowledge;
 mod lab;
 mod link;
+mod look;
 mod merge;
 mod new;
+mod on_record;
 mod outcome;
+mod pictures;
 mod plan;
 mod probe;
 mod progress;
+mod ranges;
 mod redact;
 mod report;
 mod reread;
@@ -65,6 +69,9 @@ pub fn run(args: Args) -> Exit {
         Verb::Calibrate(calibrate) => calibrate::run(&calibrate, &term),
         Verb::Ask(ask) => ask::run(&ask, &term),
         Verb::Data(data) => data::run(&data, &term),
+        Verb::Ranges(ranges) => ranges::run(&ranges, &term),
+        Verb::As(look) => look::look_as(&look),
+        Verb::Ip(look) => look::look_ip(&look),
         Verb::Plan(scan) => plan::run(&scan, &term),
         Verb::Scan(scan) => scan::run(&scan, &term),
         Verb::Merge(merge) => merge::run(&merge, &term),
@@ -105,8 +112,14 @@ fn changes(verb: &Verb) -> Option<&std::path::Path> {
         Verb::Unseed(unseed) => Some(&unseed.case),
         Verb::Scan(scan) => Some(&scan.case),
         Verb::Merge(merge) => Some(&merge.case),
+        Verb::Confirm(judge) | Verb::Reject(judge) => Some(&judge.case),
+        Verb::Data(data::Data::Import(import)) => Some(&import.case),
+        Verb::Ranges(ranges) => ranges.records().then_some(ranges.case.as_path()),
         Verb::Import(import) => Some(&import.case),
         Verb::Reread(only) | Verb::Link(only) => Some(&only.case),
+        // Those that a later export goes by are on record.
+        Verb::Export(export) => export.records().then_some(export.case.as_path()),
+        Verb::Outcome(one) => one.report.is_some().then_some(one.case.as_path()),
         Verb::Redact(redact) => Some(&redact.case),
         Verb::Retention(retention) if retention.apply || retention.why.is_some() => Some(&retention.case),
         _ => None,

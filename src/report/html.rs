@@ -7,6 +7,17 @@ use super::case_file::{CaseFile, ClusterPart, Detail};
 use super::picture;
 use crate::facet::escape_html;
 
+/// A picture of a seed's surroundings, with what stands above and below it.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    /// Heading.
+    pub title: String,
+    /// SVG from [`super::range_map`] or [`super::as_graph`]: all strangers' text in it is escaped.
+    pub svg: String,
+    /// What it rests on.
+    pub note: String,
+}
+
 /// Why no report came about: a fault in the template.
 #[derive(Debug, thiserror::Error)]
 #[error("the report could not be written")]
@@ -21,7 +32,7 @@ const TEMPLATE: &str = include_str!("report.html");
 ///
 /// # Errors
 /// Only on a fault of the template.
-pub fn html(file: &CaseFile) -> Result<String, ReportError> {
+pub fn html(file: &CaseFile, surroundings: &[Picture]) -> Result<String, ReportError> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -39,6 +50,9 @@ pub fn html(file: &CaseFile) -> Result<String, ReportError> {
     env.add_template("report.html", TEMPLATE)?;
     let page = env.get_template("report.html")?.render(context! {
         file => Serde(file), open => OPEN,
+        surroundings => surroundings.iter().map(|one| {
+            context! { title => one.title.clone(), svg => picture_of(Some(&one.svg)), note => one.note.clone() }
+        }).collect::<Vec<_>>(),
         scope_text => Value::from_safe_string(escape_lines(&file.scope_text)),
     })?;
     Ok(page)
@@ -71,7 +85,7 @@ mod tests {
     fn the_scope_is_shown_line_by_line_and_cannot_become_markup() {
         assert_eq!(escape_lines("a = \"<b>\"\r\n\tc\u{1b}\n"), "a = &quot;&lt;b&gt;&quot;\n\tc\\u{1b}\n");
         let case = CaseFacts { scope_text: "one\n\ttwo = 2\n".to_owned(), ..CaseFacts::default() };
-        let page = html(&case_file(&case, &[], &Findings::default(), &Sights::new())).unwrap();
+        let page = html(&case_file(&case, &[], &Findings::default(), &Sights::new()), &[]).unwrap();
         assert!(page.contains("<pre>\none\n\ttwo = 2\n</pre>"), "{page}");
         assert!(page.contains("This case has no seed") && page.contains("There is no background yet"), "{page}");
     }

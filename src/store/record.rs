@@ -65,11 +65,15 @@ pub enum Action {
     Export,
     /// What became of an abuse report.
     Outcome,
+    /// A candidate range was approved for a scope draft.
+    RangeApproved,
+    /// A candidate range was rejected.
+    RangeRejected,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
@@ -95,6 +99,8 @@ impl Action {
         Self::Data,
         Self::Export,
         Self::Outcome,
+        Self::RangeApproved,
+        Self::RangeRejected,
     ];
 
     /// The stable word.
@@ -126,6 +132,8 @@ impl Action {
             Self::Data => "data",
             Self::Export => "export",
             Self::Outcome => "outcome",
+            Self::RangeApproved => "range_approved",
+            Self::RangeRejected => "range_rejected",
         }
     }
 }

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("evidence", &["clock", "observation", "facet", "finding", "proto", "seal", "store"]),
     ("scan", &["observation", "scope", "target", "net", "discover", "probe", "proto", "store", "clock", "facet"]),
     ("link", &["observation", "facet", "finding", "clock"]),
-    ("report", &["facet", "finding", "observation", "clock", "link", "store"]),
+    ("report", &["facet", "finding", "observation", "clock", "link", "store", "range"]),
     ("lab", &["observation", "clock"]),
 ];
 

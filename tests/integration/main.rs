@@ -13,6 +13,7 @@
 )]
 
 mod backoff;
+mod candidates;
 mod demo;
 mod dependencies;
 mod evidence;
