@@ -530,7 +530,7 @@ fn hosts_get_their_origin_by_the_newest_table() {
     let folder = tempfile::tempdir().unwrap();
     opened(folder.path());
     fs::write(folder.path().join("hosts.jsonl"), "{\"ip\":\"192.0.2.7\",\"ports\":[22]}\n").unwrap();
-    let (code, _, said) = hostkin(folder.path(), &["import", "hosts", "x.case", "hosts.jsonl"]);
+    let (code, _, said) = hostkin(folder.path(), &["import", "x.case", "hosts", "hosts.jsonl"]);
     assert_eq!(code, 0, "{said}");
     let file = golden("routeviews-20260401-1200.pfx2as");
     let (code, _, said) = hostkin(folder.path(), &["data", "import", "x.case", file.to_str().unwrap()]);

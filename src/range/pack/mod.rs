@@ -89,6 +89,9 @@ fn compress(kind: FactKind, rows: u64, bytes: &[u8]) -> Result<Part, PackError> 
 /// When the part is not one of this or an earlier version.
 pub fn unpack(kind: FactKind, body: &[u8], mut each: impl FnMut(Fact)) -> Result<(), PackError> {
     let bytes = zstd::bulk::decompress(body, MOST_PART).map_err(|error| PackError(error.to_string()))?;
+    if bytes.is_empty() {
+        return Err(PackError("a part without facts".to_owned()));
+    }
     let mut decoder = Decoder::new(&bytes);
     while decoder.position() < bytes.len() {
         each(decode(kind, &mut decoder)?);
