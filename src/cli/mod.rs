@@ -108,11 +108,9 @@ fn changes(verb: &Verb) -> Option<&std::path::Path> {
         Verb::Merge(merge) => Some(&merge.case),
         Verb::Confirm(judge) | Verb::Reject(judge) => Some(&judge.case),
         Verb::Data(data::Data::Import(import)) => Some(&import.case),
-        Verb::Outcome(outcome) => Some(&outcome.case),
-        // Those that a later export goes by are on record.
-        Verb::Export(export) => Some(&export.case),
         Verb::Import(import) => Some(&import.case),
         Verb::Reread(only) | Verb::Link(only) => Some(&only.case),
+        // Those that a later export goes by are on record; the others leave the case as it is.
         Verb::Export(export) => export.records().then_some(export.case.as_path()),
         Verb::Outcome(one) => one.report.is_some().then_some(one.case.as_path()),
         Verb::Redact(redact) => Some(&redact.case),
