@@ -10,6 +10,8 @@
 //! - `fellegi-sunter`: one likelihood ratio a group, adjusted for the frequency of the value, nothing fitted;
 //! - `hostkin`: this project.
 
+#![expect(clippy::indexing_slicing, reason = "places are numbers that were given out here")]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
 use std::fs::File;
@@ -230,7 +232,7 @@ fn ratio(world: &World, group: &[&str], one: usize, other: usize) -> f64 {
         }
         let shared = mine.iter().filter(|value| theirs.contains(value)).map(|value| world.count(*value));
         let gain = shared.map(|count| 0.5 * world.size() / count).fold(0.0, f64::max);
-        ratio = (gain + 1.5 * ratio) / 2.0;
+        ratio = f64::midpoint(gain, 1.5 * ratio);
     }
     ratio.ln()
 }

@@ -1,5 +1,5 @@
 //! Real labelled servers: `labelled DIR`, where DIR holds `maltrail_fingerprint_blocks.jsonl` (stamparm/maltrail, MIT) and
-//! `cobaltstrike_servers.csv` (carbonblack/active_c2_ioc_public, MIT).
+//! `cobaltstrike_servers.csv` (`carbonblack/active_c2_ioc_public`, MIT).
 //!
 //! **Families.** Each block of the first file names servers of a malware family and what they have in common (page, title,
 //! certificate, header digests). One server a family is the seed. Distractors, 30 % and 60 % of all hosts, take each kind of
@@ -42,10 +42,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     keys(&Path::new(&dir).join("cobaltstrike_servers.csv"), &mut out)
 }
 
+/// What a server shows.
+type Shown = BTreeSet<(FacetKind, String)>;
+
 /// Servers with their families and facets.
 #[derive(Default)]
 struct Blocks {
-    hosts: BTreeMap<IpAddr, (BTreeSet<String>, BTreeSet<(FacetKind, String)>)>,
+    hosts: BTreeMap<IpAddr, (BTreeSet<String>, Shown)>,
 }
 
 impl Blocks {

@@ -547,6 +547,16 @@ pub struct Export {
     pub sharing: super::share::Sharing,
 }
 
+impl Export {
+    /// True when the case keeps on record what was exported, or what was said with it.
+    #[must_use]
+    pub fn records(&self) -> bool {
+        self.what == What::Abuse
+            || (self.what == What::Denylist && self.output.is_some())
+            || !self.sharing.own.is_empty()
+    }
+}
+
 /// What can be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum What {

@@ -47,12 +47,13 @@ pub(super) fn run(args: &Ask, term: &Term) -> Result<Exit, Stop> {
     }
     let population = population(&case, &seeds)?;
     let questions = link::ask(&population, &seeds, &verdicts, &Weights::builtin()?, &Labels::builtin()?, args.most);
+    let several = seeds.iter().any(|seed| seeds.iter().any(|other| other.provider != seed.provider));
     let mut out = Output::open(None)?;
     for (question, number) in questions.iter().zip(1_u32..) {
         if args.json {
             report::write_json_line(&mut out, question)?;
         } else {
-            out.write_all(words(question, number, &args.case.display().to_string()).as_bytes())?;
+            out.write_all(words(question, number, &args.case.display().to_string(), several).as_bytes())?;
         }
     }
     out.finish()?;
@@ -62,7 +63,7 @@ pub(super) fn run(args: &Ask, term: &Term) -> Result<Exit, Stop> {
     Ok(Exit::Done)
 }
 
-fn words(one: &Question, number: u32, case: &str) -> String {
+fn words(one: &Question, number: u32, case: &str, several: bool) -> String {
     let mut out = String::new();
     let provider = escape_terminal(&one.provider);
     let _ = writeln!(out, "{number}. Is {} of \"{provider}\"? It stands at {}.", one.address, show_percent(one.score));
@@ -70,9 +71,10 @@ fn words(one: &Question, number: u32, case: &str) -> String {
     for shared in &one.shared {
         let _ = writeln!(out, "   {} = {}", shared.agrees_at, escape_terminal(&show_cut(&shared.value, LONGEST)));
     }
+    let named = if several { format!(" --provider \"{provider}\"") } else { String::new() };
     let _ = writeln!(
         out,
-        "   look: hostkin why {case} {0}   answer: hostkin confirm|reject {case} {0} --why TEXT --provider '{provider}'\n",
+        "   look: hostkin why {case} {0}   answer: hostkin confirm|reject {case} {0} --why TEXT{named}\n",
         one.address
     );
     out

@@ -55,11 +55,20 @@ pub(super) fn scope_as_kept(case: &Case) -> Result<Scope, Stop> {
     Ok(Scope::parse(&kept.text, Path::new(kept.path.as_deref().unwrap_or("scope.toml")), None)?)
 }
 
-/// The last change of a case that changes what is known. Exports, and whose addresses are taken out of them, do not, so that
+/// The last change of a case that changes what is known. Exports, signatures and whose addresses are taken out do not, so that
 /// the same case gives the same bytes however often it was exported.
 pub(super) fn as_of(records: &[Record]) -> Timestamp {
+    const KEEPING: [Action; 7] = [
+        Action::Export,
+        Action::Sealed,
+        Action::Head,
+        Action::Key,
+        Action::Chained,
+        Action::Timestamp,
+        Action::Retention,
+    ];
     let says_nothing = |record: &&Record| {
-        record.action == Action::Export.as_str()
+        KEEPING.iter().any(|action| record.action == action.as_str())
             || (record.action == Action::Note.as_str() && record.subject == super::share::OWN)
     };
     records.iter().rev().find(|record| !says_nothing(record)).map(|record| record.at).unwrap_or_default()

@@ -171,24 +171,18 @@ fn one(case: &mut Case, path: &Path, args: &DataImport, now: Timestamp) -> anyho
     };
     let used_for = args.kind.and_then(Kind::used_for);
     let how = How { format: args.format, name: args.name.clone(), used_for };
-    let mut kept = None;
-    let stored = case.import_dataset::<anyhow::Error>(&actor(), VERSION, |put| {
-        let mut packer = Packer::default();
-        let mut put = |part: crate::range::pack::Part| put(part.kind.as_str(), part.rows, &part.body);
-        let mut taker = |fact| -> Result<(), Box<dyn Error + Send + Sync>> {
-            packer.add(&fact)?.map_or(Ok(()), &mut put)?;
-            Ok(())
-        };
-        let reading = read(file, &name, &how, &mut taker)?;
-        for part in packer.finish()? {
-            put(part)?;
-        }
-        let dataset = dataset(&reading, &name, args, now)?;
-        kept = Some(reading);
-        Ok(dataset)
-    });
-    let stored = stored.with_context(unread)?;
-    Ok((stored, kept.ok_or_else(|| anyhow!("nothing was read"))?))
+    // Read first, packed in memory, and written after: the case is not held while a large file is read.
+    let (mut packer, mut parts) = (Packer::default(), Vec::new());
+    let mut taker = |fact| -> Result<(), Box<dyn Error + Send + Sync>> {
+        parts.extend(packer.add(&fact)?);
+        Ok(())
+    };
+    let reading = read(file, &name, &how, &mut taker).with_context(unread)?;
+    parts.extend(packer.finish()?);
+    let row = dataset(&reading, &name, args, now).with_context(unread)?;
+    let parts = parts.iter().map(|part| (part.kind.as_str(), part.rows, part.body.as_slice()));
+    let stored = case.import_dataset(&actor(), VERSION, row, parts).with_context(unread)?;
+    Ok((stored, reading))
 }
 
 /// The row of a file that was read, or why it is refused.

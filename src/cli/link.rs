@@ -36,10 +36,8 @@ pub(super) fn link(case: &mut Case) -> Result<Findings, Stop> {
 /// All hosts of the case, as the linkage sees them: from the columns that are kept, where they are of the case as it
 /// stands, else from every observation.
 pub(super) fn population(case: &Case, seeds: &[Seed]) -> Result<Population, Stop> {
-    let kept = match case.has_columns(&columns_version())? {
-        true => Population::from_parts(|part| case.column(part))?,
-        false => None,
-    };
+    let kept =
+        if case.has_columns(&columns_version())? { Population::from_parts(|part| case.column(part))? } else { None };
     let mut population = match kept {
         Some(kept) => kept,
         None => made(case)?,

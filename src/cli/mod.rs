@@ -22,6 +22,7 @@ mod link;
 mod look;
 mod merge;
 mod new;
+mod on_record;
 mod outcome;
 mod pictures;
 mod plan;
@@ -111,8 +112,16 @@ fn changes(verb: &Verb) -> Option<&std::path::Path> {
         Verb::Unseed(unseed) => Some(&unseed.case),
         Verb::Scan(scan) => Some(&scan.case),
         Verb::Merge(merge) => Some(&merge.case),
+        Verb::Confirm(judge) | Verb::Reject(judge) => Some(&judge.case),
+        Verb::Data(data::Data::Import(import)) => Some(&import.case),
+        Verb::Ranges(ranges) if !ranges.approve.is_empty() || !ranges.reject.is_empty() => Some(&ranges.case),
+        Verb::Outcome(outcome) => Some(&outcome.case),
+        // Those that a later export goes by are on record.
+        Verb::Export(export) => Some(&export.case),
         Verb::Import(import) => Some(&import.case),
         Verb::Reread(only) | Verb::Link(only) => Some(&only.case),
+        Verb::Export(export) => export.records().then_some(export.case.as_path()),
+        Verb::Outcome(one) => one.report.is_some().then_some(one.case.as_path()),
         Verb::Redact(redact) => Some(&redact.case),
         Verb::Retention(retention) if retention.apply || retention.why.is_some() => Some(&retention.case),
         _ => None,

@@ -19,8 +19,8 @@ pub(super) fn run(new: &New, term: &Term) -> Result<Exit, Stop> {
     // A key that cannot be used is told before there is a case.
     if let Some(key) = &new.key {
         Signer::load(key)?;
-    } else if key_path(&new.case).exists() {
-        return Err(Stop::usage(anyhow!(
+    } else if !new.case.exists() && key_path(&new.case).exists() {
+        return Err(Stop::from(anyhow!(
             "`{path}` is there already, perhaps from another case; sign with it by `--key {path}`, or move it away",
             path = key_path(&new.case).display()
         )));

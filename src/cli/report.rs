@@ -1,6 +1,8 @@
 //! `export report` and `export typst`: what the case says, for readers.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::VERSION;
@@ -8,9 +10,16 @@ use super::args::{Export, What};
 use super::case::{as_of, scope_as_kept};
 use super::exit::{Exit, Stop};
 use super::export::{output, sights};
+use super::link::population;
+use super::on_record::OnRecord;
 use super::term::Output;
-use crate::report::{self, CaseFacts, CaseFile, RunFacts};
-use crate::store::{Case, RunKind};
+use crate::evidence::fingerprint;
+use crate::facet::Labels;
+use crate::finding::Findings;
+use crate::link::{self, Known, Weights};
+use crate::report::{self, CaseFacts, CaseFile, DETAILED, HostChecks, RunFacts};
+use crate::seal::{hex, sha256};
+use crate::store::{Case, CaseInfo, RunKind};
 
 pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
     let case = Case::open_read_only(&args.case)?;
@@ -64,9 +73,42 @@ fn case_file(case: &Case) -> Result<CaseFile, Stop> {
         facets: info.facets,
         bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
         runs: runs.collect(),
-        digests: Vec::new(),
+        checks: checks(case, &info, &findings)?,
+        digests: digests(case)?,
     };
     Ok(report::case_file(&facts, &info.seeds, &findings, &sights(case)?))
+}
+
+/// The named dangers of the hosts whose evidence the report lays out, as `why` says them.
+fn checks(case: &Case, info: &CaseInfo, findings: &Findings) -> Result<HostChecks, Stop> {
+    let mut all = HostChecks::new();
+    let grown: Vec<_> = findings.clusters.iter().filter(|cluster| cluster.seeded).collect();
+    if grown.is_empty() {
+        return Ok(all);
+    }
+    let (population, weights, labels) = (population(case, &info.seeds)?, Weights::builtin()?, Labels::builtin()?);
+    for cluster in grown {
+        let addresses: Vec<IpAddr> = cluster.members.iter().take(DETAILED).map(|one| one.address).collect();
+        let (seeds, verdicts) = (&info.seeds, &info.verdicts);
+        for one in link::why_each(&population, seeds, verdicts, &weights, &labels, &addresses, &cluster.id) {
+            let known = OnRecord::of(case, one.address)?;
+            let beside = Known { nearby: one.nearby, ..known.beside() };
+            all.insert((cluster.id.clone(), one.address), link::checks(&one.evidence, &beside));
+        }
+    }
+    Ok(all)
+}
+
+/// What the report can be checked by: the record it was written from, who signed it, the public files it rests on.
+fn digests(case: &Case) -> Result<Vec<(String, String)>, Stop> {
+    let (place, line) = case.last_line()?;
+    let mut out = vec![(format!("SHA-256 of record {place}, the last of the chain"), hex(&sha256(line.as_bytes())))];
+    let signers = case.chain()?.into_iter().filter_map(|record| Some(fingerprint(&record.signature?.public_key)));
+    let signers: BTreeSet<String> = signers.collect();
+    out.extend(signers.into_iter().map(|signer| ("key that signs the chain".to_owned(), signer)));
+    let data = case.datasets()?.into_iter();
+    out.extend(data.map(|one| (format!("SHA-256 of {}, {} ({})", one.name, one.date, one.source), hex(&one.sha256))));
+    Ok(out)
 }
 
 /// Writes the report to a file, for `demo`.

@@ -76,10 +76,7 @@ pub(super) fn after(path: &Path, term: &Term) {
     });
     match signed {
         Ok(true) => {}
-        Ok(false) => term.say(format!(
-            "this case has no key to sign with; `hostkin sign {}` makes one",
-            crate::facet::escape_terminal(&path.display().to_string())
-        )),
+        Ok(false) => tracing::info!("this case has no key to sign with; `hostkin sign` makes one"),
         Err(Stop { error, .. }) => {
             term.warn(format!("what was done is on record and chained, but not signed: {error:#}"));
         }

@@ -1,6 +1,5 @@
 //! `why`: the reasons for and against one host, or a pair.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -12,16 +11,16 @@ use super::args::Why;
 use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
 use super::link::population;
+use super::on_record::OnRecord;
 use super::term::{Output, width};
-use crate::clock::Timestamp;
-use crate::facet::{FacetKind, HostFacts, Labels, escape_terminal, show_percent};
+use crate::facet::{Labels, escape_terminal, show_percent};
 use crate::finding::{Seed, Subject};
 use crate::link::{self, Against, CheckVerdict, Explanation, Known, Weights};
 use crate::observation::Speech;
 use crate::probe::Want;
 use crate::report;
 use crate::scope::{Narrowing, Scope};
-use crate::store::{AskedState, Case, ObservationFilter, Run, RunKind, StoreError};
+use crate::store::{AskedState, Case, Run, RunKind};
 use crate::target::{Order, Shard, Targets};
 
 /// Groups named among what would change a claim.
@@ -78,35 +77,6 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
     }
     out.finish()?;
     Ok(Exit::Done)
-}
-
-/// What the case knows of a host beside its place among the others.
-struct OnRecord {
-    facts: Option<HostFacts>,
-    proven: Option<BTreeSet<FacetKind>>,
-    as_of: Option<Timestamp>,
-}
-
-impl OnRecord {
-    fn of(case: &Case, address: IpAddr) -> Result<Self, Stop> {
-        let mut proven: Option<BTreeSet<FacetKind>> = None;
-        let filter = ObservationFilter { network: Some(address.into()), ..ObservationFilter::default() };
-        case.observations::<StoreError>(&filter, |one| {
-            // Imports do not say who proved what.
-            if one.capture_sha256.is_some() {
-                let kinds = proven.get_or_insert_default();
-                let shown = one.facets.iter().filter(|facet| facet.to_json().get("proven") == Some(&true.into()));
-                kinds.extend(shown.map(|facet| facet.kind));
-            }
-            Ok(())
-        })?;
-        let as_of = case.runs()?.iter().filter_map(|run| run.ended_at.or(Some(run.started_at))).max();
-        Ok(Self { facts: case.host(address)?, proven, as_of })
-    }
-
-    fn beside(&self) -> Known<'_> {
-        Known { facts: self.facts.as_ref(), proven: self.proven.as_ref(), nearby: None, as_of: self.as_of }
-    }
 }
 
 /// Providers to compare with: the one whose seed the host is, or all.

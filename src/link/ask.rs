@@ -263,13 +263,13 @@ fn words(confirmed: &Answer, rejected: &Answer, hinges: usize, moved: usize, sha
         (0, leaving) => format!("puts {leaving} out"),
         (joining, leaving) => format!("brings in {joining} more and puts {leaving} out"),
     };
+    let answers = || format!("a confirmation {}, a rejection {}", change(confirmed), change(rejected));
     let head = match (hinges, moved) {
-        (0, 0) => "no other host hinges on it".to_owned(),
-        (0, some) => format!("no other host's place hinges on it, but the scores of {some} move"),
-        (1, _) => "1 other host hinges on it".to_owned(),
-        (some, _) => format!("{some} other hosts hinge on it"),
+        (0, some) => format!("no other host comes in or goes by the answer; the scores of {some} move"),
+        (1, _) => format!("1 other host hinges on it: {}", answers()),
+        (some, _) => format!("{some} other hosts hinge on it: {}", answers()),
     };
     let by: Vec<String> = shared.iter().map(|one| format!("{} ({} of them)", one.words, one.hosts)).collect();
     let by = if by.is_empty() { String::new() } else { format!("; shared: {}", by.join(", ")) };
-    format!("{head}: a confirmation {}, a rejection {}{by}", change(confirmed), change(rejected))
+    format!("{head}{by}")
 }

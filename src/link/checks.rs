@@ -282,7 +282,7 @@ impl Table<'_> {
         match self.known.nearby {
             None => unknown("no shared value of the provider's side to look for in its own network"),
             Some(Nearby { hosts, .. }) if hosts < CONTROL => unknown(format!(
-                "only {hosts} other hosts of its own network are on record; scan a control sample there with --full"
+                "{hosts} other hosts of its own network are on record, {CONTROL} are needed; scan a control sample there with --full"
             )),
             Some(Nearby { hosts, showing }) if showing * 5 >= hosts => failed(format!(
                 "{showing} of {hosts} other hosts of its own network show the strongest shared value: it may be the hoster's image"

@@ -24,8 +24,9 @@ pub fn columns_version() -> String {
         include_str!("population.rs"),
         include_str!("columns.rs"),
     ];
-    let digest = rules.iter().fold(Sha256::new(), |digest, text| digest.chain_update(text)).finalize();
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let digest: [u8; 32] = rules.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into();
+    let first = digest.first_chunk::<8>().copied().unwrap_or_default();
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 /// The name of the part that holds the hosts.

@@ -108,3 +108,21 @@ pub fn why(
         Against::Host(other) => why::against_host(ground, address, *other, &mut likeness),
     }
 }
+
+/// The same for several hosts of one provider, whose set is grown once; hosts that are not in the population are left out.
+#[must_use]
+pub fn why_each(
+    population: &Population,
+    seeds: &[Seed],
+    verdicts: &[Verdict],
+    weights: &Weights,
+    labels: &Labels,
+    addresses: &[IpAddr],
+    provider: &str,
+) -> Vec<Explanation> {
+    let defaults = Defaults::new(labels);
+    let ground = Ground { population, weights, defaults: &defaults };
+    let providers = provider::providers(ground, seeds, verdicts, &mut Likeness::default());
+    let each = |address: &IpAddr| why::against_provider(ground, &providers, *address, provider);
+    addresses.iter().filter_map(each).collect()
+}

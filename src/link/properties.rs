@@ -55,7 +55,9 @@ fn world() -> impl Strategy<Value = Vec<HostFacts>> {
 
 fn population(hosts: &[HostFacts]) -> Population {
     let mut builder = Builder::new();
-    hosts.iter().for_each(|host| builder.add(host));
+    for host in hosts {
+        builder.add(host);
+    }
     builder.finish()
 }
 

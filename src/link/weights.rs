@@ -149,7 +149,8 @@ impl Weights {
             *slot = *file.groups.get(group.as_str()).ok_or(WeightsError::Missing(group.as_str()))?;
         }
         let File { name, fitted_at_hosts, seed, pair, purity, .. } = file;
-        let digest = Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let sha256: [u8; 32] = Sha256::digest(text).into();
+        let digest = format!("{:016x}", u64::from_be_bytes(sha256.first_chunk::<8>().copied().unwrap_or_default()));
         Ok(Self { name, digest, fitted_at_hosts, groups, seed, pair, purity })
     }
 

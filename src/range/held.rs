@@ -54,7 +54,7 @@ impl Held {
     }
 
     pub(super) fn announced(&self, address: IpAddr) -> Option<Announced<'_>> {
-        self.origins.covering(address, &self.about).next()
+        self.origins.longest(address, &self.about)
     }
 
     pub(super) fn all_announced(&self, address: IpAddr) -> impl Iterator<Item = Announced<'_>> {

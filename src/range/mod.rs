@@ -10,6 +10,7 @@ pub mod control;
 pub mod dataset;
 pub mod density;
 pub mod fact;
+mod flat;
 pub mod hazard;
 mod held;
 mod holder;

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::dataset::Dataset;
 use super::fact::{Asn, Origin};
+use super::flat::Flat;
 use super::sorted::Sorted;
 use super::span::AddressRange;
 
@@ -27,8 +28,8 @@ pub struct Announced<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Row {
     prefix: IpNet,
-    /// Its origins stand in `asns` from here.
-    at: u32,
+    /// Its origin; with several, these stand in `asns` from the place of this number.
+    origin: Asn,
     count: u16,
     /// `u32::MAX` where the file does not say.
     peers_seen: u32,
@@ -38,6 +39,9 @@ struct Row {
 #[derive(Debug, Default)]
 pub(super) struct OriginTable {
     rows: Sorted<Row>,
+    v4: Flat<u32>,
+    v6: Flat<u128>,
+    /// Origins of prefixes with several.
     asns: Vec<Asn>,
     /// `(AS, place of the row)`, ascending; made when first asked.
     by_asn: OnceLock<Vec<(Asn, u32)>>,
@@ -46,9 +50,9 @@ pub(super) struct OriginTable {
 impl OriginTable {
     /// Sorts the rows; rows of one prefix are put together.
     pub(super) fn new(mut origins: Vec<Origin>) -> Self {
-        origins.sort_by(|a, b| a.prefix.cmp(&b.prefix));
+        origins.sort_by_key(|one| one.prefix);
         let mut rows: Vec<Row> = Vec::with_capacity(origins.len());
-        let mut asns: Vec<Asn> = Vec::with_capacity(origins.len());
+        let mut asns: Vec<Asn> = Vec::new();
         for same in origins.chunk_by(|a, b| a.prefix == b.prefix) {
             let Some(first) = same.first() else { continue };
             let at = asns.len();
@@ -65,16 +69,30 @@ impl OriginTable {
                 }
             }
             asns.truncate(kept);
+            let count = u16::try_from(kept - at).unwrap_or(u16::MAX);
+            let mut origin = Asn(u32::try_from(at).unwrap_or(u32::MAX));
+            if count == 1 {
+                origin = asns.pop().unwrap_or_default();
+            }
             rows.push(Row {
                 prefix: first.prefix,
-                at: u32::try_from(at).unwrap_or(u32::MAX),
-                count: u16::try_from(kept - at).unwrap_or(u16::MAX),
+                origin,
+                count,
                 peers_seen: same.iter().filter_map(|one| one.peers_seen).max().unwrap_or(u32::MAX),
             });
         }
         rows.shrink_to_fit();
         asns.shrink_to_fit();
-        Self { rows: Sorted::new(rows, |row| AddressRange::of(row.prefix)), asns, by_asn: OnceLock::new() }
+        let rows = Sorted::new(rows, |row| AddressRange::of(row.prefix));
+        let v4 = Flat::new(rows.as_slice().iter().filter_map(|row| match row.prefix {
+            IpNet::V4(net) => Some((net.network().to_bits(), net.broadcast().to_bits())),
+            IpNet::V6(_) => None,
+        }));
+        let v6 = Flat::new(rows.as_slice().iter().filter_map(|row| match row.prefix {
+            IpNet::V4(_) => None,
+            IpNet::V6(net) => Some((net.network().to_bits(), net.broadcast().to_bits())),
+        }));
+        Self { rows, v4, v6, asns, by_asn: OnceLock::new() }
     }
 
     /// Whether it has prefixes of the family.
@@ -83,14 +101,31 @@ impl OriginTable {
         if v4 { of_v4 > 0 } else { of_v6 > 0 }
     }
 
-    fn announced<'a>(&'a self, row: &Row, dataset: &'a Dataset) -> Announced<'a> {
-        let at = row.at as usize;
+    fn origins<'a>(&'a self, row: &'a Row) -> &'a [Asn] {
+        if row.count == 1 {
+            return std::slice::from_ref(&row.origin);
+        }
+        let at = row.origin.0 as usize;
+        self.asns.get(at..at + usize::from(row.count)).unwrap_or_default()
+    }
+
+    fn announced<'a>(&'a self, row: &'a Row, dataset: &'a Dataset) -> Announced<'a> {
         Announced {
             prefix: row.prefix,
-            origins: self.asns.get(at..at + usize::from(row.count)).unwrap_or_default(),
+            origins: self.origins(row),
             peers_seen: (row.peers_seen != u32::MAX).then_some(row.peers_seen),
             dataset,
         }
+    }
+
+    /// The longest prefix that holds the address.
+    pub(super) fn longest<'a>(&'a self, address: IpAddr, of: &'a Dataset) -> Option<Announced<'a>> {
+        let place = match address {
+            IpAddr::V4(v4) => self.v4.longest(v4.to_bits())?,
+            // IPv4 stands in front.
+            IpAddr::V6(v6) => self.rows.lengths().0 + self.v6.longest(v6.to_bits())?,
+        };
+        self.rows.as_slice().get(place).map(|row| self.announced(row, of))
     }
 
     /// Prefixes that hold the address, longest first.
@@ -115,13 +150,8 @@ impl OriginTable {
 
     fn sides(&self) -> Vec<(Asn, u32)> {
         let rows = (0u32..).zip(self.rows.as_slice());
-        let mut all: Vec<(Asn, u32)> = rows
-            .flat_map(|(place, row)| {
-                let at = row.at as usize;
-                let asns = self.asns.get(at..at + usize::from(row.count)).unwrap_or_default();
-                asns.iter().map(move |asn| (*asn, place))
-            })
-            .collect();
+        let mut all: Vec<(Asn, u32)> =
+            rows.flat_map(|(place, row)| self.origins(row).iter().map(move |asn| (*asn, place))).collect();
         all.sort_unstable();
         all
     }

@@ -2,7 +2,7 @@
 //!
 //! Ranges stand by start, wider ones first. Each knows the nearest one before it that ends later: a search starts at the
 //! last range that begins at or before the address and jumps over all that end too early. For nested prefixes these jumps
-//! climb the nesting. A table of the upper 16 bits makes the first step short. Built in one pass, read-only after.
+//! climb the nesting. A table of every 64th start makes the search short. Built in one pass, read-only after.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ pub struct Sorted<T> {
 
 impl<T> Default for Sorted<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), v4: Spans::new(Vec::new()), v6: Spans::new(Vec::new()) }
+        Self { items: Vec::new(), v4: Spans::new(&[]), v6: Spans::new(&[]) }
     }
 }
 
@@ -39,7 +39,7 @@ impl<T> Sorted<T> {
                 _ => {}
             }
         }
-        Self { items, v4: Spans::new(v4), v6: Spans::new(v6) }
+        Self { items, v4: Spans::new(&v4), v6: Spans::new(&v6) }
     }
 
     /// All, by start, wider ones first; IPv4 before IPv6.
@@ -81,59 +81,37 @@ impl<T> Sorted<T> {
     }
 }
 
-/// A number that addresses are.
-trait Bits: Copy + Ord {
-    /// The upper 16 bits.
-    fn upper(self) -> usize;
-}
-
-impl Bits for u32 {
-    fn upper(self) -> usize {
-        (self >> 16) as usize
-    }
-}
-
-impl Bits for u128 {
-    fn upper(self) -> usize {
-        usize::try_from(self >> 112).unwrap_or(0)
-    }
-}
-
 /// Where nothing stands before.
 const NONE: u32 = u32::MAX;
+
+/// Every so many starts stand once more in a table that a processor keeps at hand.
+const STEP: usize = 64;
 
 /// Ranges of one family.
 #[derive(Debug)]
 struct Spans<K> {
     starts: Vec<K>,
-    ends: Vec<K>,
-    /// For each the nearest one before it that ends later.
-    later: Vec<u32>,
-    /// For each upper half the number of ranges that begin below it; one entry more than halves. Empty without ranges.
-    below: Vec<u32>,
+    /// Every [`STEP`]th of `starts`.
+    samples: Vec<K>,
+    /// For each its end, and the nearest one before it that ends later.
+    ends: Vec<(K, u32)>,
 }
 
-impl<K: Bits> Spans<K> {
+impl<K: Copy + Ord> Spans<K> {
     /// `ranges` stand by start, wider ones first.
-    fn new(ranges: Vec<(K, K)>) -> Self {
-        let mut later = Vec::with_capacity(ranges.len());
+    fn new(ranges: &[(K, K)]) -> Self {
+        let mut ends = Vec::with_capacity(ranges.len());
         let mut open: Vec<(u32, K)> = Vec::new();
-        let mut below = Vec::new();
-        for (place, (start, end)) in (0u32..).zip(&ranges) {
+        for (place, (_, end)) in (0u32..).zip(ranges) {
             while open.last().is_some_and(|(_, other)| other <= end) {
                 open.pop();
             }
-            later.push(open.last().map_or(NONE, |(at, _)| *at));
+            ends.push((*end, open.last().map_or(NONE, |(at, _)| *at)));
             open.push((place, *end));
-            while below.len() <= start.upper() {
-                below.push(place);
-            }
         }
-        if !ranges.is_empty() {
-            below.resize((1 << 16) + 1, u32::try_from(ranges.len()).unwrap_or(NONE));
-        }
-        let (starts, ends) = ranges.into_iter().unzip();
-        Self { starts, ends, later, below }
+        let starts: Vec<K> = ranges.iter().map(|(start, _)| *start).collect();
+        let samples = starts.iter().step_by(STEP).copied().collect();
+        Self { starts, samples, ends }
     }
 
     fn len(&self) -> usize {
@@ -142,8 +120,9 @@ impl<K: Bits> Spans<K> {
 
     /// How many begin at or before `key`.
     fn upto(&self, key: K) -> usize {
-        let at = |half: usize| self.below.get(half).map_or(0, |count| *count as usize);
-        let (low, high) = (at(key.upper()), at(key.upper() + 1));
+        let Some(block) = self.samples.partition_point(|start| *start <= key).checked_sub(1) else { return 0 };
+        let low = block * STEP;
+        let high = (low + STEP).min(self.starts.len());
         low + self.starts.get(low..high).map_or(0, |some| some.partition_point(|start| *start <= key))
     }
 
@@ -165,18 +144,19 @@ struct Covering<'a, K> {
     next: Option<usize>,
 }
 
-impl<K: Bits> Iterator for Covering<'_, K> {
+impl<K: Copy + Ord> Iterator for Covering<'_, K> {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
         loop {
             let at = self.next?;
-            if *self.spans.ends.get(at)? >= self.key {
+            let (end, later) = *self.spans.ends.get(at)?;
+            if end >= self.key {
                 self.next = at.checked_sub(1);
                 return Some(at);
             }
             // All between here and there end here or earlier.
-            self.next = self.spans.later.get(at).filter(|place| **place != NONE).map(|place| *place as usize);
+            self.next = Some(later).filter(|place| *place != NONE).map(|place| place as usize);
         }
     }
 }

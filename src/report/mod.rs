@@ -24,7 +24,7 @@ mod typst;
 mod uuid;
 
 pub use as_graph::as_graph;
-pub use case_file::{CaseFacts, CaseFile, RunFacts, case_file};
+pub use case_file::{CaseFacts, CaseFile, DETAILED, HostChecks, RunFacts, case_file};
 pub use clean::{Cleaner, LONGEST_TEXT, SafeText, defang};
 pub use dossier::{CaseLabel, Dossier, SharedCluster, SharedFacet, SharedHost, SharedService, Standing};
 pub use findings::{HostSight, Sights, clusters, clusters_in_short, evidence_table, ranking};

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 use serde_json::{Value, json};
 
 use super::{Action, Case, Result, StoreError, address, count, int, record, scope, time};
@@ -40,40 +40,27 @@ pub struct StoredDataset {
 }
 
 impl Case {
-    /// Takes a file in. `fill` reads it, handing each part (kind, rows, body) to the function it is given, and returns
-    /// what it was; its `id` is not looked at. When `fill` fails the case is as it was.
+    /// Takes a file in that was read before: its row, whose `id` is not looked at, and its parts (kind, rows, body).
+    /// All of it in one short transaction, so that a scan of the same case need not wait.
     ///
     /// # Errors
-    /// What `fill` gives; `KnownDataset` when the same file is here with the same name, date and source; or when the case
-    /// cannot be written.
-    pub fn import_dataset<E: From<StoreError>>(
+    /// `KnownDataset` when the same file is here with the same name, date and source; or when the case cannot be written.
+    pub fn import_dataset<'a>(
         &mut self,
         actor: &str,
         version: &str,
-        fill: impl FnOnce(&mut dyn FnMut(&str, u64, &[u8]) -> Result<()>) -> Result<StoredDataset, E>,
-    ) -> Result<StoredDataset, E> {
+        dataset: StoredDataset,
+        parts: impl IntoIterator<Item = (&'a str, u64, &'a [u8])>,
+    ) -> Result<StoredDataset> {
         let transaction = self.write()?;
-        // Deferred: parts point to a row that is written when the file has been read.
-        let next = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'datasets'), 0) + 1";
-        let id: i64 = transaction.query_row(next, [], |row| row.get(0)).map_err(StoreError::from)?;
-        let mut put = |kind: &str, rows: u64, body: &[u8]| {
-            let insert = "INSERT INTO dataset_parts (dataset, kind, rows, body) VALUES (?1, ?2, ?3, ?4)";
-            transaction.prepare_cached(insert)?.execute(params![id, kind, int(rows), body])?;
-            Ok(())
-        };
-        let dataset = StoredDataset { id, ..fill(&mut put)? };
         let same =
             "SELECT id FROM datasets WHERE sha256 = ?1 AND format = ?2 AND name = ?3 AND date = ?4 AND source = ?5";
         let key = params![&dataset.sha256[..], dataset.format, dataset.name, dataset.date, dataset.source];
-        let known = transaction.query_row(same, key, |row| row.get(0));
-        match known {
-            Ok(known) => return Err(StoreError::KnownDataset { id: known }.into()),
-            Err(rusqlite::Error::QueryReturnedNoRows) => {}
-            Err(error) => return Err(StoreError::from(error).into()),
+        if let Some(id) = transaction.query_row(same, key, |row| row.get(0)).optional()? {
+            return Err(StoreError::KnownDataset { id });
         }
-        let insert = "INSERT INTO datasets VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        let insert = "INSERT INTO datasets VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let row = params![
-            id,
             &dataset.sha256[..],
             int(dataset.bytes),
             dataset.format,
@@ -86,15 +73,23 @@ impl Case {
             dataset.warnings.to_string(),
             dataset.imported_at.as_millisecond(),
         ];
-        transaction.execute(insert, row).map_err(StoreError::from)?;
+        transaction.execute(insert, row)?;
+        let id = transaction.last_insert_rowid();
+        {
+            let insert = "INSERT INTO dataset_parts (dataset, kind, rows, body) VALUES (?1, ?2, ?3, ?4)";
+            let mut insert = transaction.prepare(insert)?;
+            for (kind, rows, body) in parts {
+                insert.execute(params![id, kind, int(rows), body])?;
+            }
+        }
         let body = json!({
             "dataset": id, "sha256": scope::hex(&dataset.sha256), "bytes": dataset.bytes, "format": dataset.format,
             "name": dataset.name, "source": dataset.source, "date": dataset.date, "licence": dataset.licence,
             "whole": dataset.whole, "counts": dataset.counts, "warnings": dataset.warnings, "version": version,
         });
         record::append(&transaction, dataset.imported_at, actor, Action::Data, &dataset.name, &body)?;
-        transaction.commit().map_err(StoreError::from)?;
-        Ok(dataset)
+        transaction.commit()?;
+        Ok(StoredDataset { id, ..dataset })
     }
 
     /// All imported files, in the order of import.

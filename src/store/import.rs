@@ -186,8 +186,8 @@ impl<'a> Import<'a> {
             params![run, int(hosts), body.to_string()],
         )?;
         leaf::put_missing(connection, Some(run))?;
-        record::append(connection, spec.at, &spec.actor, Action::Import, &spec.source, &body)?;
         leaf::seal_waiting(connection, spec.at, &spec.actor, 1)?;
+        record::append(connection, spec.at, &spec.actor, Action::Import, &spec.source, &body)?;
         Ok(self.counts)
     }
 }

@@ -53,7 +53,8 @@ pub struct Retention {
 }
 
 /// Records that speak of one host.
-const OF_HOSTS: [Action; 5] = [Action::Seed, Action::Unseed, Action::Confirm, Action::Reject, Action::Note];
+const OF_HOSTS: [Action; 6] =
+    [Action::Seed, Action::Unseed, Action::Confirm, Action::Reject, Action::Withdraw, Action::Note];
 
 impl Case {
     /// Erases, with a record that says what went by number, and why.
@@ -237,8 +238,7 @@ impl Eraser<'_> {
             let unused = "DELETE FROM hosts WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM observations WHERE host = ?1)";
             self.erased.hosts += u64::from(transaction.prepare_cached(unused)?.execute([host])? > 0);
         }
-        let results =
-            "DELETE FROM links; DELETE FROM clusters; DELETE FROM findings; DROP INDEX observations_by_capture;";
+        let results = "DELETE FROM links; DELETE FROM clusters; DELETE FROM findings; DELETE FROM columns; DROP INDEX observations_by_capture;";
         let any: bool = transaction.query_row("SELECT EXISTS (SELECT 1 FROM findings)", [], |row| row.get(0))?;
         transaction.execute_batch(results)?;
         self.erased.results |= any;

@@ -194,7 +194,8 @@ fn errors_of_opening_say_what_to_do() {
     drop(made(folder.path()));
     rusqlite::Connection::open(path("pivot.case")).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let newer = Case::open(&path("pivot.case")).unwrap_err().to_string();
-    assert!(newer.contains("made by a newer hostkin (schema 99, this program knows 1): update hostkin"), "{newer}");
+    assert!(newer.contains("made by a newer hostkin (schema 99, this program knows "), "{newer}");
+    assert!(newer.ends_with("): update hostkin"), "{newer}");
 }
 
 #[test]

@@ -51,9 +51,11 @@ fn strangers() -> Vec<HostFacts> {
         .collect()
 }
 
-fn population(cases: Vec<HostFacts>) -> Population {
+fn population(cases: &[HostFacts]) -> Population {
     let mut builder = Builder::new();
-    cases.iter().chain(&strangers()).for_each(|host| builder.add(host));
+    for host in cases.iter().chain(&strangers()) {
+        builder.add(host);
+    }
     builder.finish()
 }
 
@@ -127,7 +129,7 @@ fn a_frameworks_default_subject_is_a_product_label_and_the_key_beside_it_is_the_
         other.open_ports = vec![22, 443];
         cases.push(other);
     }
-    let population = population(cases);
+    let population = population(&cases);
     let findings = link(&population, &[seed("134.122.204.86")]);
     assert!(in_cluster(&findings, "134.122.204.106"), "serial, key and certificate are the operator's");
     for n in 1..=6 {
@@ -163,7 +165,7 @@ fn a_customer_on_two_providers_does_not_make_them_one() {
     };
     cases.push(actors("62.60.226.112", 214_351, &[22, 80]));
     cases.push(actors("191.88.252.140", 27_951, &[22, 30_204, 30_805]));
-    let population = population(cases);
+    let population = population(&cases);
     let seeds = [seed("62.60.226.112")];
     let findings = link(&population, &seeds);
     for n in 1..=9 {
@@ -185,7 +187,7 @@ fn the_name_of_a_template_links_nobody_by_itself() {
         cases.push(windows(&format!("203.0.113.{n}"), 64_700 + n, "10.0.14393", "WIN-J9D866ESIJ2"));
         cases.push(windows(&format!("198.18.0.{n}"), 64_700 + n, "10.0.17763", &format!("WIN-OWN{n}")));
     }
-    let population = population(cases);
+    let population = population(&cases);
     let seeds = [seed("203.0.113.1")];
     let findings = link(&population, &seeds);
     for n in 2..=40 {
@@ -231,7 +233,7 @@ fn a_cloned_page_is_two_clusters_and_not_one() {
         dynamic.iter().map(|ip| page(ip, 3462, "c0dcd350b71aa715f7e4bc9d8c08f4b2", "Apache/2.4.23", 80)).collect();
     cases.push(page("114.24.172.167", 3462, "2db0152b65bb947071e554a10e3eccaf", "Apache/2.4.23", 80));
     cases.extend(fixed.iter().map(|ip| page(ip, 27_956, "1ee655a1245d7f151c713ba860df33d5", "Apache/2.4.18", 8080)));
-    let population = population(cases);
+    let population = population(&cases);
     for (first, others, foreign) in [(dynamic[0], &dynamic[1..], &fixed[..]), (fixed[0], &fixed[1..], &dynamic[..])] {
         let findings = link(&population, &[seed(first)]);
         for ip in foreign {
@@ -262,7 +264,8 @@ fn a_key_of_hundreds_of_strangers_is_said_to_be_theirs() {
             ],
         )
     };
-    let population = population((0..232).map(|n| server(n, "defb5d95ce99e1ebbf421a1a38d9cb64")).collect());
+    let cases: Vec<HostFacts> = (0..232).map(|n| server(n, "defb5d95ce99e1ebbf421a1a38d9cb64")).collect();
+    let population = population(&cases);
     let seeds = [seed("203.0.0.7")];
     let findings = link(&population, &seeds);
     assert!((1..232).all(|n: u8| !in_cluster(&findings, &format!("203.0.{n}.7"))));

@@ -30,13 +30,7 @@ pub(super) use own::SUBJECT as OWN;
 
 pub(super) fn run(args: &Export, form: Form, term: &Term) -> Result<Exit, Stop> {
     let sharing = &args.sharing;
-    let recorded = match args.what {
-        What::Abuse => true,
-        What::Denylist => args.output.is_some(),
-        _ => false,
-    };
-    let mut case =
-        if recorded || !sharing.own.is_empty() { Case::open(&args.case)? } else { Case::open_read_only(&args.case)? };
+    let mut case = if args.records() { Case::open(&args.case)? } else { Case::open_read_only(&args.case)? };
     let own = own::addresses(&mut case, &sharing.own)?;
     let registry = sharing.registry.as_deref().map(registry::read).transpose()?.unwrap_or_default();
     let cleaner = Cleaner::new(own.as_deref().unwrap_or_default(), sharing.minimise);

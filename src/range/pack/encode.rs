@@ -12,9 +12,7 @@ use crate::range::span::AddressRange;
 pub(super) type Enc<'a> = Encoder<&'a mut Vec<u8>>;
 
 /// The error of writing into memory, which there is none of.
-fn sure<T>(result: Result<T, minicbor::encode::Error<std::convert::Infallible>>) {
-    let _ = result;
-}
+fn sure<T>(_: Result<T, minicbor::encode::Error<std::convert::Infallible>>) {}
 
 /// Writes one fact.
 pub(super) fn encode(fact: &Fact, to: &mut Enc<'_>) {
@@ -23,12 +21,16 @@ pub(super) fn encode(fact: &Fact, to: &mut Enc<'_>) {
             array(to, 3);
             network(to, one.prefix);
             sure(to.array(one.origins.len() as u64));
-            one.origins.iter().for_each(|asn| sure(to.u32(asn.0)));
+            for asn in &one.origins {
+                sure(to.u32(asn.0));
+            }
             sure(to.encode(one.peers_seen));
         }
         Fact::Adjacency(one) => {
             array(to, 5);
-            [one.left.0, one.right.0, one.paths, one.climbing, one.falling].into_iter().for_each(|n| sure(to.u32(n)));
+            for n in [one.left.0, one.right.0, one.paths, one.climbing, one.falling] {
+                sure(to.u32(n));
+            }
         }
         Fact::Relationship(one) => {
             array(to, 4);
@@ -39,13 +41,17 @@ pub(super) fn encode(fact: &Fact, to: &mut Enc<'_>) {
         }
         Fact::Organisation(one) => {
             array(to, 4);
-            [&one.id, &one.name, &one.country, &one.source].into_iter().for_each(|text| sure(to.str(text)));
+            for text in [&one.id, &one.name, &one.country, &one.source] {
+                sure(to.str(text));
+            }
         }
         Fact::AsInfo(one) => {
             array(to, 8);
             sure(to.u32(one.asn.0));
             sure(to.str(&one.name));
-            [&one.org, &one.opaque_id, &one.domain, &one.country].into_iter().for_each(|text| sure(to.encode(text)));
+            for text in [&one.org, &one.opaque_id, &one.domain, &one.country] {
+                sure(to.encode(text));
+            }
             day(to, one.changed);
             sure(to.str(&one.source));
         }
@@ -104,12 +110,14 @@ pub(in crate::range) fn object(one: &RegistryObject, to: &mut Enc<'_>) {
         ObjectKey::Handle(handle) => sure(to.str(handle)),
     }
     sure(to.str(&one.name));
-    [&one.org, &one.sponsor, &one.abuse_contact, &one.abuse_mailbox, &one.status, &one.country]
-        .into_iter()
-        .for_each(|text| sure(to.encode(text)));
+    for text in [&one.org, &one.sponsor, &one.abuse_contact, &one.abuse_mailbox, &one.status, &one.country] {
+        sure(to.encode(text));
+    }
     day(to, one.created);
     day(to, one.last_modified);
-    [&one.maintainers, &one.contacts, &one.descr, &one.remarks].into_iter().for_each(|texts| sure(to.encode(texts)));
+    for texts in [&one.maintainers, &one.contacts, &one.descr, &one.remarks] {
+        sure(to.encode(texts));
+    }
     sure(to.str(&one.source));
 }
 
@@ -141,13 +149,12 @@ fn octets(to: &mut Enc<'_>, octets: &[u8], length: u8) {
 
 /// A range: a prefix where it is one, else its two ends.
 fn range(to: &mut Enc<'_>, range: AddressRange) {
-    match range.network() {
-        Some(one) => network(to, one),
-        None => {
-            array(to, 2);
-            address(to, range.start());
-            address(to, range.end());
-        }
+    if let Some(one) = range.network() {
+        network(to, one);
+    } else {
+        array(to, 2);
+        address(to, range.start());
+        address(to, range.end());
     }
 }
 

@@ -11,12 +11,12 @@ use crate::range::fact::{AsInfo, Asn, Fact};
 
 pub(super) fn read(input: &mut dyn BufRead, json: bool, out: &mut Out<'_>) -> Result<(), ReadError> {
     if json {
-        return each_text(input, |key, text| match key.parse() {
-            Ok(asn) => named(asn, text, out),
-            Err(_) => {
-                out.passed += 1;
-                Ok(())
+        return each_text(input, |key, text| {
+            if let Ok(asn) = key.parse() {
+                return named(asn, text, out);
             }
+            out.passed += 1;
+            Ok(())
         });
     }
     let mut header = true;

@@ -24,18 +24,14 @@ pub(super) fn read(input: &mut dyn BufRead, out: &mut Out<'_>) -> Result<(), Rea
             out.speaks_of(date(text));
             return Ok(());
         }
-        match network(text) {
-            Some(network) => {
-                let addresses = AddressRange::of(network);
-                out.fact(Fact::Named(NamedRange { addresses, name: out.name.clone(), used_for }))
-            }
-            None => {
-                if looks_like_a_network(text) {
-                    out.lost(Place::File, &format!("no network: `{}`", shorten(text)));
-                }
-                Ok(())
-            }
+        if let Some(network) = network(text) {
+            let addresses = AddressRange::of(network);
+            return out.fact(Fact::Named(NamedRange { addresses, name: out.name.clone(), used_for }));
         }
+        if looks_like_a_network(text) {
+            out.lost(Place::File, &format!("no network: `{}`", shorten(text)));
+        }
+        Ok(())
     })
 }
 

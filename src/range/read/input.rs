@@ -62,7 +62,7 @@ impl<R: Read + 'static> Input<R> {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(start).map_err(ReadError::Io)?),
             _ => Box::new(start),
         };
-        let watched = Watched { content, raw: Rc::clone(&raw), bytes: 0 };
+        let watched = Watched { content, raw: Rc::clone(&raw), bytes: 0, flaw: None };
         Ok(Self { content: BufReader::with_capacity(LOOK, Box::new(watched)), raw })
     }
 
@@ -102,21 +102,32 @@ struct Watched<R> {
     content: Box<dyn Read>,
     raw: Rc<RefCell<Raw<R>>>,
     bytes: u64,
+    /// What the decompressor failed with.
+    flaw: Option<io::Error>,
 }
 
 impl<R> Read for Watched<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         // A whole buffer, so that the form is judged by more than a decompressor's first few bytes.
         let mut have = 0;
-        while have < into.len() {
+        while have < into.len() && self.flaw.is_none() {
             match self.content.read(into.get_mut(have..).unwrap_or_default()) {
                 Ok(0) => break,
                 Ok(count) => have += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What came before the damage is given out first; the decompressor says it again.
-                Err(_) if have > 0 => break,
-                Err(error) => return Err(error),
+                // What came before the damage is given out first.
+                Err(error) => {
+                    self.flaw = Some(error);
+                    break;
+                }
             }
+        }
+        if have == 0
+            && let Some(flaw) = self.flaw.take()
+        {
+            // Said again, should somebody ask again: some decompressors take damage for the end the second time.
+            self.flaw = Some(io::Error::new(flaw.kind(), flaw.to_string()));
+            return Err(flaw);
         }
         self.bytes += have as u64;
         let read = self.raw.borrow().bytes.max(1);

@@ -57,7 +57,7 @@ fn header(comment: &str, promised: &mut u64, out: &mut Out<'_>) {
             _ => {}
         },
         None if out.facts() == 0 && comment.starts_with("firehol_") => {
-            out.call(&comment.chars().take(64).collect::<String>())
+            out.call(&comment.chars().take(64).collect::<String>());
         }
         None => {}
     }

@@ -1,4 +1,4 @@
-//! CAIDA's RouteViews prefix-to-AS tables: `prefix TAB length TAB origin`, where `a_b` are several origins (MOAS) and
+//! CAIDA's `RouteViews` prefix-to-AS tables: `prefix TAB length TAB origin`, where `a_b` are several origins (MOAS) and
 //! `a,b` an AS set (<https://www.caida.org/catalog/datasets/routeviews-prefix2as/>). The date stands in the file's name.
 
 use std::io::BufRead;

@@ -144,7 +144,6 @@ impl Open {
         let Some(object) = &mut self.object else { return };
         match key {
             "netname" | "as-name" | "org-name" if object.name.is_empty() => object.name = bounded(value),
-            "role" => {}
             "nic-hdl" if object.class == ObjectClass::Role => handle(value).clone_into(&mut self.origin),
             "origin" if object.class == ObjectClass::Route => value.clone_into(&mut self.origin),
             "org" => object.org = object.org.take().or_else(|| some(&handle(value))),

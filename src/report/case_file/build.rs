@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::danger::{self, HostChecks};
 use super::steps::{cell, detail, signed};
 use super::{
     Bar, CaseFile, ClusterPart, DETAILED, DRAWN, HYPOTHESES, MemberRow, NearRow, Pair, SeedRow, Timeline, weigh, words,
@@ -48,6 +49,8 @@ pub struct CaseFacts {
     pub bytes_heard: u64,
     /// Runs.
     pub runs: Vec<RunFacts>,
+    /// The named dangers looked for in the hosts of each provider's set.
+    pub checks: HostChecks,
     /// Further digests the report can be checked by, with what they are of.
     pub digests: Vec<(String, String)>,
 }
@@ -92,7 +95,7 @@ pub fn case_file(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: 
     let attributed = findings.clusters.iter().filter(|one| one.seeded).count();
     let hypotheses = findings.clusters.len() - attributed;
     let shown = findings.clusters.iter().take(attributed + HYPOTHESES);
-    let clusters: Vec<ClusterPart> = shown.map(|one| cluster(one, sights, &is_seed)).collect();
+    let clusters: Vec<ClusterPart> = shown.map(|one| cluster(one, case, sights, &is_seed)).collect();
     let mut digests = vec![pair("SHA-256 of the scope's text", &case.scope_sha256)];
     digests.extend(case.digests.iter().map(|(name, value)| pair(name, value)));
     CaseFile {
@@ -155,7 +158,7 @@ fn seed_row(seed: &Seed) -> SeedRow {
     }
 }
 
-fn cluster(cluster: &Cluster, sights: &Sights, is_seed: &impl Fn(IpAddr) -> bool) -> ClusterPart {
+fn cluster(cluster: &Cluster, case: &CaseFacts, sights: &Sights, is_seed: &impl Fn(IpAddr) -> bool) -> ClusterPart {
     // Groups that nobody of the set showed would be empty columns.
     let groups: Vec<String> = Group::ALL
         .into_iter()
@@ -179,12 +182,17 @@ fn cluster(cluster: &Cluster, sights: &Sights, is_seed: &impl Fn(IpAddr) -> bool
     let members: Vec<MemberRow> = members.collect();
     let detailed = if cluster.seeded { cluster.members.len().min(DETAILED) } else { 0 };
     let changes = if cluster.seeded { weigh::changes(cluster, |one| is_seed(one.address)) } else { Vec::new() };
+    let (dangers, looked_at) = danger::rows(&case.checks, &cluster.id);
+    let told =
+        |one: &Finding| detail(one, is_seed(one.address), danger::of_host(&case.checks, &cluster.id, one.address));
     ClusterPart {
         id: cluster.id.clone(),
         seeded: cluster.seeded,
         intro: words::intro(cluster),
         shared: if cluster.seeded { Vec::new() } else { shared(cluster) },
-        details: cluster.members.iter().take(detailed).map(|one| detail(one, is_seed(one.address))).collect(),
+        details: cluster.members.iter().take(detailed).map(told).collect(),
+        dangers,
+        looked_at,
         without_detail: cluster.members.len() - detailed,
         changes,
         timeline: timeline(cluster, sights),

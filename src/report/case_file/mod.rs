@@ -4,6 +4,7 @@
 //! them escapes them for its medium.
 
 mod build;
+mod danger;
 mod steps;
 mod weigh;
 mod words;
@@ -11,9 +12,10 @@ mod words;
 use serde::Serialize;
 
 pub use build::{CaseFacts, RunFacts, case_file};
+pub use danger::HostChecks;
 
 /// Hosts of one cluster whose evidence is laid out group by group; the others stand in the matrix.
-pub(super) const DETAILED: usize = 60;
+pub const DETAILED: usize = 60;
 /// Hosts of one cluster drawn one by one on the time line; beyond, they are counted.
 pub(super) const DRAWN: usize = 40;
 
@@ -117,6 +119,10 @@ pub struct ClusterPart {
     pub details: Vec<Detail>,
     /// How many hosts have no detail here.
     pub without_detail: usize,
+    /// The named dangers that were looked for; none for a hypothesis.
+    pub dangers: Vec<DangerRow>,
+    /// How many hosts they were looked for in.
+    pub looked_at: usize,
     /// What would change the conclusion.
     pub changes: Vec<String>,
     /// First and last sights.
@@ -166,6 +172,8 @@ pub struct Detail {
     pub reasons: Vec<String>,
     /// Against, strongest first.
     pub against: Vec<String>,
+    /// Dangers whose marks it shows.
+    pub dangers: Vec<String>,
     /// The waterfall: groups in order of their weight.
     pub steps: Vec<Step>,
     /// Least and greatest value that the waterfall reaches, 0 included.
@@ -195,6 +203,21 @@ pub struct Step {
     pub from: f64,
     /// The sum after it.
     pub to: f64,
+}
+
+/// One named danger, and in how many hosts of a set it was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DangerRow {
+    /// What was looked for.
+    pub danger: String,
+    /// Hosts without its marks.
+    pub passed: usize,
+    /// Hosts that show them.
+    pub failed: usize,
+    /// Hosts of which too little is known.
+    pub unknown: usize,
+    /// Of the first host that shows them, else of the first: why.
+    pub words: String,
 }
 
 /// When hosts were seen.

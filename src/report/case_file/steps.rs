@@ -12,7 +12,7 @@ const STRONG: f64 = 2.0;
 const SOME: f64 = 0.3;
 
 /// Why one host is in, group by group, the heaviest first.
-pub(super) fn detail(member: &Finding, is_seed: bool) -> Detail {
+pub(super) fn detail(member: &Finding, is_seed: bool, dangers: Vec<String>) -> Detail {
     let mut rows: Vec<&Evidence> = member.evidence.iter().filter(|row| row.observed).collect();
     rows.sort_by(|a, b| b.log10_counted.total_cmp(&a.log10_counted));
     let (mut sum, mut low, mut high) = (0.0_f64, 0.0_f64, 0.0_f64);
@@ -34,6 +34,7 @@ pub(super) fn detail(member: &Finding, is_seed: bool) -> Detail {
         ),
         reasons: member.reasons.clone(),
         against: member.against.clone(),
+        dangers,
         steps,
         span: (low, high),
         total: signed(sum),

@@ -198,8 +198,8 @@ impl Case {
                 changed = true;
                 let body = body(path, shard, &part.run, into, how, &copied).map_err(|error| unreadable(path, error))?;
                 leaf::put_missing(&transaction, Some(into))?;
-                record::append(&transaction, at, actor, Action::Merge, &into.to_string(), &body)?;
                 leaf::seal_waiting(&transaction, at, actor, 1)?;
+                record::append(&transaction, at, actor, Action::Merge, &into.to_string(), &body)?;
             }
             merged.shards.push(MergedShard {
                 path: part.path,
