@@ -18,9 +18,9 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
     sign::after(&args.case, term);
     let case = Case::open_read_only(&args.case)?;
     if args.what == What::Bundle {
-        bundle(&case, args, term)?
+        bundle(&case, args, term)?;
     } else {
-        question(&case, args, term)?
+        question(&case, args, term)?;
     }
     Ok(Exit::Done)
 }

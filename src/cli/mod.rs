@@ -114,12 +114,10 @@ fn changes(verb: &Verb) -> Option<&std::path::Path> {
         Verb::Merge(merge) => Some(&merge.case),
         Verb::Confirm(judge) | Verb::Reject(judge) => Some(&judge.case),
         Verb::Data(data::Data::Import(import)) => Some(&import.case),
-        Verb::Ranges(ranges) if !ranges.approve.is_empty() || !ranges.reject.is_empty() => Some(&ranges.case),
-        Verb::Outcome(outcome) => Some(&outcome.case),
-        // Those that a later export goes by are on record.
-        Verb::Export(export) => Some(&export.case),
+        Verb::Ranges(ranges) => ranges.records().then_some(ranges.case.as_path()),
         Verb::Import(import) => Some(&import.case),
         Verb::Reread(only) | Verb::Link(only) => Some(&only.case),
+        // Those that a later export goes by are on record.
         Verb::Export(export) => export.records().then_some(export.case.as_path()),
         Verb::Outcome(one) => one.report.is_some().then_some(one.case.as_path()),
         Verb::Redact(redact) => Some(&redact.case),

@@ -78,6 +78,13 @@ pub struct Ranges {
     pub json: bool,
 }
 
+impl Ranges {
+    /// True when a verdict on a range goes on record.
+    pub(super) fn records(&self) -> bool {
+        !self.approve.is_empty() || !self.reject.is_empty()
+    }
+}
+
 pub(super) fn run(args: &Ranges, term: &Term) -> Result<Exit, Stop> {
     let changes = !args.approve.is_empty() || !args.reject.is_empty();
     let mut case = if changes { Case::open(&args.case)? } else { Case::open_read_only(&args.case)? };
