@@ -297,7 +297,7 @@ fn row(one: &Dataset, people: bool) -> Vec<Value> {
     let counts: serde_json::Map<String, Value> =
         one.counts.iter().map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
     let facts: Vec<String> = one.counts.iter().map(|(kind, count)| format!("{count} {}", kind.as_str())).collect();
-    let hex: String = one.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = crate::seal::hex(&one.sha256);
     vec![
         json!(one.id),
         json!(one.date.to_string()),

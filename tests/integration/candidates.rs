@@ -178,8 +178,8 @@ fn sub_allocations_are_tied_by_registry_entries_and_not_by_a_resellers_account()
     );
     text += "inetnum: 203.0.113.32 - 203.0.113.63\nnetname: OTHER\nmnt-by: BAD-MNT\nsource: RIPE\n\n";
     for n in 0..250 {
-        text +=
-            &format!("inetnum: 198.51.{n}.0 - 198.51.{n}.255\nnetname: CUSTOMER\nmnt-by: RESELL-MNT\nsource: RIPE\n\n");
+        let lines = ["netname: CUSTOMER", "mnt-by: RESELL-MNT", "source: RIPE"].join("\n");
+        text.extend([format!("inetnum: 198.51.{n}.0 - 198.51.{n}.255\n{lines}\n\n")]);
     }
     let knowledge = Knowledge::new(vec![held(1, Format::Rpsl, "ripe", date(2026, 1, 1), &text)]);
     let ranking = rank(&knowledge, &[start("192.0.2.70", None, true)], &Looked::default(), None);

@@ -89,7 +89,7 @@ fn every_sample_is_recognised_and_read_whole_and_no_sample_is_left_out() {
     let mut there: Vec<String> = fs::read_dir(golden(""))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.ends_with(".md") && !name.ends_with(".expected.csv"))
+        .filter(|name| name != "README.md" && !name.contains(".expected."))
         .collect();
     there.sort();
     let mut listed: Vec<String> = SAMPLES.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -223,12 +223,12 @@ fn a_list_without_entries_is_broken_and_not_empty() {
 #[test]
 fn a_list_that_lost_lines_says_how_many_are_missing() {
     let whole = fs::read_to_string(golden("drop_v4.json")).unwrap();
-    let without_second: String =
-        whole.lines().enumerate().filter(|(at, _)| *at != 1).map(|(_, line)| format!("{line}\n")).collect();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let without_second = [&lines[..1], &lines[2..]].concat().concat();
     let (result, _) = text("drop_v4.json", &without_second);
     let flaw = result.unwrap().flaw.unwrap().to_string();
     assert!(flaw.contains("3 records, and its last line promises 4"), "{flaw}");
-    let without_end: String = whole.lines().take(4).map(|line| format!("{line}\n")).collect();
+    let without_end = lines[..4].concat();
     assert!(text("drop_v4.json", &without_end).0.unwrap().flaw.unwrap().to_string().contains("the file is cut"));
 }
 
@@ -244,13 +244,13 @@ fn reversed_and_foreign_ranges_are_told_with_their_line() {
 
 #[test]
 fn a_line_of_a_hundred_megabytes_costs_itself_alone() {
-    struct Long(u64);
+    struct Long(usize);
     impl std::io::Read for Long {
         fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-            let count = self.0.min(into.len() as u64);
-            into[..count as usize].fill(b'7');
+            let count = self.0.min(into.len());
+            into[..count].fill(b'7');
             self.0 -= count;
-            Ok(count as usize)
+            Ok(count)
         }
     }
     let start = Cursor::new(b"192.0.2.0\t24\t64500\n".to_vec());
