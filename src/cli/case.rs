@@ -57,7 +57,7 @@ pub(super) fn scope_as_kept(case: &Case) -> Result<Scope, Stop> {
 
 /// The last change of a case that changes what is known. Exports, signatures and whose addresses are taken out do not, so that
 /// the same case gives the same bytes however often it was exported.
-pub(super) fn as_of(records: &[Record]) -> Timestamp {
+pub(super) fn last_change(records: &[Record]) -> Option<&Record> {
     const KEEPING: [Action; 7] = [
         Action::Export,
         Action::Sealed,
@@ -71,7 +71,12 @@ pub(super) fn as_of(records: &[Record]) -> Timestamp {
         KEEPING.iter().any(|action| record.action == action.as_str())
             || (record.action == Action::Note.as_str() && record.subject == super::share::OWN)
     };
-    records.iter().rev().find(|record| !says_nothing(record)).map(|record| record.at).unwrap_or_default()
+    records.iter().rev().find(|record| !says_nothing(record))
+}
+
+/// When the case last changed.
+pub(super) fn as_of(records: &[Record]) -> Timestamp {
+    last_change(records).map(|record| record.at).unwrap_or_default()
 }
 
 /// `KIND=VALUE` as a subject.

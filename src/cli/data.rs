@@ -1,7 +1,6 @@
 //! `data`: files of public data in the case.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -298,10 +297,7 @@ fn row(one: &Dataset, people: bool) -> Vec<Value> {
     let counts: serde_json::Map<String, Value> =
         one.counts.iter().map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
     let facts: Vec<String> = one.counts.iter().map(|(kind, count)| format!("{count} {}", kind.as_str())).collect();
-    let hex = one.sha256.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let hex = crate::seal::hex(&one.sha256);
     vec![
         json!(one.id),
         json!(one.date.to_string()),

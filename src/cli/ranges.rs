@@ -86,7 +86,8 @@ impl Ranges {
 }
 
 pub(super) fn run(args: &Ranges, term: &Term) -> Result<Exit, Stop> {
-    let mut case = Case::open(&args.case)?;
+    let changes = !args.approve.is_empty() || !args.reject.is_empty();
+    let mut case = if changes { Case::open(&args.case)? } else { Case::open_read_only(&args.case)? };
     let starts = starts(&case)?;
     if starts.iter().all(|start| !start.is_seed) {
         return Err(Stop::usage(anyhow!(

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::VERSION;
 use super::args::{Export, What};
-use super::case::{as_of, scope_as_kept};
+use super::case::{as_of, last_change, scope_as_kept};
 use super::exit::{Exit, Stop};
 use super::export::{output, sights};
 use super::link::population;
@@ -19,7 +19,7 @@ use crate::finding::Findings;
 use crate::link::{self, Known, Weights};
 use crate::report::{self, CaseFacts, CaseFile, DETAILED, HostChecks, RunFacts};
 use crate::seal::{hex, sha256};
-use crate::store::{Case, CaseInfo, RunKind};
+use crate::store::{Case, CaseInfo, Record, RunKind};
 
 pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
     let case = Case::open_read_only(&args.case)?;
@@ -74,7 +74,7 @@ fn case_file(case: &Case) -> Result<CaseFile, Stop> {
         bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
         runs: runs.collect(),
         checks: checks(case, &info, &findings)?,
-        digests: digests(case)?,
+        digests: digests(case, &records)?,
     };
     Ok(report::case_file(&facts, &info.seeds, &findings, &sights(case)?))
 }
@@ -99,12 +99,19 @@ fn checks(case: &Case, info: &CaseInfo, findings: &Findings) -> Result<HostCheck
     Ok(all)
 }
 
-/// What the report can be checked by: the record it was written from, who signed it, the public files it rests on.
-fn digests(case: &Case) -> Result<Vec<(String, String)>, Stop> {
-    let (place, line) = case.last_line()?;
-    let mut out = vec![(format!("SHA-256 of record {place}, the last of the chain"), hex(&sha256(line.as_bytes())))];
-    let signers = case.chain()?.into_iter().filter_map(|record| Some(fingerprint(&record.signature?.public_key)));
-    let signers: BTreeSet<String> = signers.collect();
+/// What the report can be checked by: the last record that says something, who signs, the public files it rests on.
+fn digests(case: &Case, records: &[Record]) -> Result<Vec<(String, String)>, Stop> {
+    let mut out = Vec::new();
+    let mut signers = BTreeSet::new();
+    let last = last_change(records).map(|record| record.seq);
+    for record in case.chain()? {
+        if Some(record.seq) == last
+            && let Some(line) = &record.line
+        {
+            out.push((format!("SHA-256 of record {}, the last change", record.seq), hex(&sha256(line.as_bytes()))));
+        }
+        signers.extend(record.signature.map(|signature| fingerprint(&signature.public_key)));
+    }
     out.extend(signers.into_iter().map(|signer| ("key that signs the chain".to_owned(), signer)));
     let data = case.datasets()?.into_iter();
     out.extend(data.map(|one| (format!("SHA-256 of {}, {} ({})", one.name, one.date, one.source), hex(&one.sha256))));

@@ -63,23 +63,12 @@ pub fn draft(title: &str, proposals: &[Proposal], excluded: &[IpNet]) -> String 
     text
 }
 
-/// Text as a TOML string; control characters, and those that reorder or hide, come out as escapes.
+/// Text as a TOML string of one line.
 fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if is_odd(c) => {
-                let _ = write!(out, "\\U{:08X}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    format!("\"{}\"", one_line(text).replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Text as one line of a comment.
+/// Text as one line: control characters, and those that reorder or hide, are replaced.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if is_odd(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -69,11 +69,11 @@ impl Case {
 }
 
 /// What changes with every change of what was heard: the newest observation, host, and record of an import, a scan, a merge
-/// or a reading anew.
+/// or a reading anew, and of what was erased.
 fn stamp(connection: &Connection, version: &str) -> Result<String> {
     let read = "SELECT coalesce((SELECT max(id) FROM observations), 0) || ' ' || coalesce((SELECT max(id) FROM hosts), 0) || ' ' ||
                        coalesce((SELECT max(seq) FROM records
-                                 WHERE action IN ('import', 'scan_started', 'scan_ended', 'reread', 'merge')), 0)";
+                                 WHERE action IN ('import', 'scan_started', 'scan_ended', 'reread', 'merge', 'redact', 'retention')), 0)";
     let state: String = connection.query_row(read, [], |row| row.get(0))?;
     Ok(format!("{version} {state}"))
 }

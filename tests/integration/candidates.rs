@@ -7,10 +7,13 @@ use std::io::Cursor;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use hostkin::range::behaviour::FEATURES;
+use hostkin::range::density::listed_in;
+use hostkin::range::fact::Use;
 use hostkin::range::read::{How, read};
 use hostkin::range::{
-    AddressRange, Asn, Dataset, Format, Held, HeldBuilder, Knowledge, Link, Looked, Ranking, Siblings, Start, control,
-    rank,
+    AddressRange, Asn, Behaviour, Dataset, Densities, Format, Hazard, Held, HeldBuilder, Knowledge, Link, Looked,
+    Ranking, Siblings, Start, control, rank,
 };
 use jiff::civil::{Date, date};
 
@@ -43,7 +46,7 @@ fn drop_list(networks: &[&str]) -> String {
     for net in networks {
         writeln!(text, "{{\"cidr\":\"{net}\",\"sblid\":\"SBL1\",\"rir\":\"x\"}}").unwrap();
     }
-    write!(text, "{{\"type\":\"metadata\",\"timestamp\":1780000000,\"records\":{}}}\n", networks.len()).unwrap();
+    writeln!(text, "{{\"type\":\"metadata\",\"timestamp\":1780000000,\"records\":{}}}", networks.len()).unwrap();
     text
 }
 
@@ -52,7 +55,7 @@ fn asn_drop(rows: &[(u32, &str, &str)]) -> String {
         format!("{{\"asn\":{asn},\"rir\":\"x\",\"domain\":\"{domain}\",\"cc\":\"XX\",\"asname\":\"{name}\"}}\n")
     };
     let mut text: String = rows.iter().map(row).collect();
-    write!(text, "{{\"type\":\"metadata\",\"timestamp\":1780000000,\"records\":{}}}\n", rows.len()).unwrap();
+    writeln!(text, "{{\"type\":\"metadata\",\"timestamp\":1780000000,\"records\":{}}}", rows.len()).unwrap();
     text
 }
 
@@ -175,8 +178,8 @@ fn sub_allocations_are_tied_by_registry_entries_and_not_by_a_resellers_account()
     );
     text += "inetnum: 203.0.113.32 - 203.0.113.63\nnetname: OTHER\nmnt-by: BAD-MNT\nsource: RIPE\n\n";
     for n in 0..250 {
-        text +=
-            &format!("inetnum: 198.51.{n}.0 - 198.51.{n}.255\nnetname: CUSTOMER\nmnt-by: RESELL-MNT\nsource: RIPE\n\n");
+        let lines = ["netname: CUSTOMER", "mnt-by: RESELL-MNT", "source: RIPE"].join("\n");
+        text.extend([format!("inetnum: 198.51.{n}.0 - 198.51.{n}.255\n{lines}\n\n")]);
     }
     let knowledge = Knowledge::new(vec![held(1, Format::Rpsl, "ripe", date(2026, 1, 1), &text)]);
     let ranking = rank(&knowledge, &[start("192.0.2.70", None, true)], &Looked::default(), None);
@@ -216,10 +219,69 @@ fn sisters_share_a_holder_and_strangers_share_only_words_of_the_trade() {
 }
 
 #[test]
+fn behaviour_tells_values_beside_like_ases_and_never_a_score_without_its_base_rate() {
+    let mut table = String::new();
+    for n in 0..40 {
+        writeln!(table, "80.{n}.0.0,80.{n}.3.255,{},Net {n}", 100 + n).unwrap();
+    }
+    // One that is strewn over many blocks in small pieces, and listed.
+    for n in 0..4 {
+        writeln!(table, "{}.7.0.0,{}.7.0.255,200,Strewn Ltd", 90 + n, 90 + n).unwrap();
+    }
+    let knowledge = Knowledge::new(vec![
+        held(1, Format::Ip2asn, "table", date(2026, 1, 1), &table),
+        held(2, Format::Drop, "drop", date(2026, 1, 1), &drop_list(&["90.7.0.0/24"])),
+    ]);
+    let behaviour = Behaviour::new(&knowledge, None);
+    let values = behaviour.values(Asn(200)).unwrap();
+    let of = |name: &str| FEATURES.iter().position(|one| one.name == name).and_then(|at| values[at]).unwrap();
+    assert_eq!((of("prefixes").value, of("spread_8").value, of("addresses").value), (4.0, 4.0, 1024.0));
+    assert!(of("spread_8").percentile.unwrap() > 0.95);
+    let score = behaviour.score(Asn(200)).unwrap();
+    assert_eq!((score.ases, score.listed, score.listed_as_high, score.unlisted_as_high), (41, 1, 0, 0));
+    let innocent = behaviour.score(Asn(105)).unwrap();
+    assert_eq!((innocent.listed_as_high, innocent.unlisted_as_high), (1, 39));
+    assert!(behaviour.score(Asn(1)).is_none());
+}
+
+#[test]
+fn near_a_listed_network_the_hazard_is_higher_and_scanners_are_not_dense() {
+    let hosts = "# list\n198.51.100.1\n198.51.100.2\n198.51.100.3\n192.0.2.9\n";
+    let scanner = "{\"prefixes\":[\"198.51.100.0/24\"]}";
+    let mut builder = HeldBuilder::default();
+    let how = How { format: Some(Format::Cloud), used_for: Some(Use::Scanner), ..How::default() };
+    let reading = read(Cursor::new(scanner.as_bytes().to_vec()), "scan", &how, &mut |fact| {
+        builder.add(fact);
+        Ok(())
+    })
+    .unwrap();
+    let mut about = held(5, Format::Drop, "x", date(2026, 1, 1), &drop_list(&["203.0.113.0/24"])).about;
+    (about.format, about.counts, about.id) = (Format::Cloud, reading.counts, 9);
+    let table = "192.0.2.0,192.0.2.255,200,Small\n198.51.100.0,198.51.100.255,300,Scanner\n";
+    let knowledge = Knowledge::new(vec![
+        builder.finish(about),
+        held(1, Format::Ip2asn, "table", date(2026, 1, 1), table),
+        held(2, Format::Drop, "drop", date(2026, 1, 1), &drop_list(&["80.0.4.0/24", "80.0.6.0/24"])),
+        held(3, Format::Netset, "hosts", date(2026, 1, 1), hosts),
+    ]);
+    let densities = Densities::new(&knowledge, None);
+    assert_eq!((densities.count(Asn(200)).listed, densities.count(Asn(300)).listed), (1, 0));
+    let range = AddressRange::of("192.0.2.0/24".parse().unwrap());
+    assert_eq!(listed_in(&knowledge, &range, None).listed, 1);
+    let hazard = Hazard::new(&knowledge, None, &[Asn(200)].into());
+    let block = |text: &str| text.parse::<std::net::Ipv4Addr>().unwrap().to_bits() >> 8;
+    let chance = |text: &str| hazard.chance(block(text));
+    assert!(chance("80.0.5.0") > 20.0 * chance("150.1.1.0"), "{} {}", chance("80.0.5.0"), chance("150.1.1.0"));
+    assert!(hazard.is_listed(block("80.0.4.0")) && !hazard.is_listed(block("80.0.5.0")));
+    assert!(hazard.is_reported(block("192.0.2.0")) && chance("192.0.2.0") > 0.001);
+    assert_eq!(hazard.distance(block("80.0.5.0")), 1);
+}
+
+#[test]
 fn control_ranges_lie_outside_of_all_suspicion() {
     let mut table = String::from("192.0.2.0,192.0.2.255,64001,Parent\n");
     for n in 0..20 {
-        write!(table, "198.51.{n}.0,198.51.{n}.255,64001,Parent\n").unwrap();
+        writeln!(table, "198.51.{n}.0,198.51.{n}.255,64001,Parent").unwrap();
     }
     let knowledge = Knowledge::new(vec![
         held(1, Format::Ip2asn, "table", date(2026, 1, 1), &table),

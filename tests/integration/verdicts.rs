@@ -47,7 +47,7 @@ fn world() -> String {
 fn desk() -> Desk {
     let desk = Desk::with_case(&scope(&[("\"127.0.0.0/8\"".into(), "ssh = [22]".into())], ""));
     std::fs::write(desk.path("world.jsonl"), world()).unwrap();
-    desk.hostkin(&["import", "hosts", "x.case", "world.jsonl"]).done();
+    desk.hostkin(&["import", "x.case", "hosts", "world.jsonl"]).done();
     desk.hostkin(&["seed", "x.case", "198.51.100.1", "--why", "an abuse report", "--provider", "alpha"]).done();
     desk
 }
@@ -191,7 +191,7 @@ fn columns_of_another_state_of_the_case_are_not_taken() {
         "{\"ip\":\"203.0.113.99\",\"hassh\":\"hassh-b\",\"ssh_banner\":\"SSH-2.0-fleet-b\"}\n",
     )
     .unwrap();
-    desk.hostkin(&["import", "hosts", "x.case", "more.jsonl"]).done();
+    desk.hostkin(&["import", "x.case", "hosts", "more.jsonl"]).done();
     assert!(!desk.case().has_columns(&columns_version()).unwrap());
     let why = desk.hostkin(&["why", "x.case", "203.0.113.99", "203.0.113.5"]).done();
     assert!(why.out.contains("same SSH banner"), "{}", why.out);
