@@ -168,7 +168,7 @@ fn discovery(args: &Scan, plan: &ScanPlan, patience: Patience) -> (Discovery, Op
     let worth = match args.discovery {
         DiscoveryArg::Connect => false,
         DiscoveryArg::Syn => true,
-        DiscoveryArg::Auto => services_for_syn(plan) >= WORTH_SYN,
+        DiscoveryArg::Auto => services_for_syn(plan) >= WORTH_SYN && leaves_room_for_syns(plan, patience),
     };
     if !worth {
         return (Discovery::Connect, None);
@@ -177,6 +177,16 @@ fn discovery(args: &Scan, plan: &ScanPlan, patience: Patience) -> (Discovery, Op
         Ok(syn) => (Discovery::Syn(Box::new(syn)), None),
         Err(why) => (Discovery::Connect, Some(format!("discovery by connections, not by SYN: {why}"))),
     }
+}
+
+/// True when every host's limit of connections has room for a SYN to each of its ports beside a full capture.
+fn leaves_room_for_syns(plan: &ScanPlan, patience: Patience) -> bool {
+    let Some(most) = plan.rates.host_total else { return true };
+    plan.targets.stretches().all(|(_, services)| {
+        let each = u64::from(patience.repeats) + 1;
+        let costs = services.iter().map(|(speech, _)| plan.settings.most_connections(*speech) + each);
+        costs.sum::<u64>() <= u64::from(most)
+    })
 }
 
 /// Services of this shard that lie beyond this machine, on IPv4.

@@ -212,7 +212,11 @@ impl Sift {
                 },
             };
             let (our_port, sequence) = self.cookies.of(job.to);
-            match knock(&job, our_port, sequence)? {
+            // Where one port of a host found no way, the host waits for its connection: further tries would only use up
+            // the patience for the gateway.
+            let left_to_workers = self.slot(job.index).is_some_and(|slot| slot.for_workers);
+            let knocked = if left_to_workers { Knock::NoWay } else { knock(&job, our_port, sequence)? };
+            match knocked {
                 Knock::Sent => self.went(&job, now, true),
                 Knock::Refused => self.went(&job, now, false),
                 Knock::NoWay => {
@@ -261,6 +265,18 @@ impl Sift {
         } else {
             // No further answer can change anything.
             self.finish(job.index);
+        }
+    }
+
+    /// No SYN went out to this service: its host is left to connections, which tell why.
+    pub fn unsendable(&mut self, to: SocketAddrV4, index_of: impl FnOnce(IpAddr) -> Option<(u64, u32)>) {
+        let found = index_of(IpAddr::V4(*to.ip()))
+            .and_then(|(index, kind)| Some((index, self.kinds.get(at(kind))?.place(to.port())?)));
+        if let Some((index, place)) = found
+            && let Some(slot) = self.slot(index)
+        {
+            slot.for_workers = true;
+            slot.ports.set(place, Presence::Unasked);
         }
     }
 

@@ -112,6 +112,9 @@ impl Syn {
                 door.knock(line, job.to, job.speech, our_port, sequence, (today, now))
             })?;
             door.flush(line)?;
+            for to in line.unsendable() {
+                sift.unsendable(to, |address| stage.find(address));
+            }
             if !more {
                 stage.hand_on();
                 rest(&sift, line, now);

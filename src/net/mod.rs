@@ -156,8 +156,14 @@ impl Door {
         &self.stop
     }
 
-    /// A place among the services that are asked further. Waits until one is free, or a stop is asked for (`None`).
+    /// A place among the services that are asked further. Waits until one is free, or a stop is asked for.
+    ///
+    /// A host that holds one of the places for those who say much needs none and never waits here: else all talkers could
+    /// wait for a place, and all who have one for a talker.
     pub async fn talker(&self) -> Option<OwnedSemaphorePermit> {
+        if self.place.is_held() {
+            return None;
+        }
         tokio::select! {
             biased;
             place = Arc::clone(&self.talkers).acquire_owned() => place.ok(),
@@ -203,6 +209,7 @@ impl Door {
         since: Duration,
     ) -> Exchange {
         let waited = self.clock.elapsed();
+        let mut short_since = None;
         let mut tries = 0;
         loop {
             let (mut exchange, shortage) = self.converse_once(service, step.clone(), conversation, since).await;
@@ -216,7 +223,9 @@ impl Door {
                         "connections wait for means of this machine: {note}; --in-flight takes fewer at once"
                     );
                 }
-                self.clock.elapsed().saturating_sub(waited) < SHORTAGE_PATIENCE
+                // From the first shortage on: what was waited in line before is none.
+                let now = self.clock.elapsed();
+                now.saturating_sub(*short_since.get_or_insert(now)) < SHORTAGE_PATIENCE
             } else {
                 exchange.end == End::Failed && exchange.wire_sent == 0 && tries < OWN_FAULT_TRIES
             };

@@ -129,6 +129,8 @@ pub(super) struct Sender {
     names: Vec<libc::sockaddr_in>,
     /// How many of them are to be sent.
     count: usize,
+    /// Whom the system would send nothing to.
+    unsendable: Vec<SocketAddrV4>,
 }
 
 impl Sender {
@@ -142,7 +144,14 @@ impl Sender {
         link_to(&fd, interface)?;
         // The limiter paces; a queue in between would only cost.
         let _ = set(&fd, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1_i32);
-        Ok(Self { fd, framed: true, frames: Box::new([[0; FRAME]; FRAMES]), names: Vec::new(), count: 0 })
+        Ok(Self {
+            fd,
+            framed: true,
+            frames: Box::new([[0; FRAME]; FRAMES]),
+            names: Vec::new(),
+            count: 0,
+            unsendable: Vec::new(),
+        })
     }
 
     /// Sends packets that the kernel routes: for loopback and interfaces that are no Ethernet.
@@ -152,7 +161,7 @@ impl Sender {
     pub(super) fn routed() -> io::Result<Self> {
         let fd = socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_RAW)?;
         let names = vec![inet(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)); FRAMES];
-        Ok(Self { fd, framed: false, frames: Box::new([[0; FRAME]; FRAMES]), names, count: 0 })
+        Ok(Self { fd, framed: false, frames: Box::new([[0; FRAME]; FRAMES]), names, count: 0, unsendable: Vec::new() })
     }
 
     /// Puts one SYN into the batch, which is sent when it is full.
@@ -173,7 +182,14 @@ impl Sender {
         if self.count < FRAMES { Ok(()) } else { self.flush() }
     }
 
-    /// Sends all that was pushed. What the system has no room for is waited for; that is our own shortage.
+    /// Whom the system would send nothing to since this was last asked: a rule of this machine, an address that is none of
+    /// a host, a tunnel without a peer.
+    pub(super) fn unsendable(&mut self) -> Vec<SocketAddrV4> {
+        std::mem::take(&mut self.unsendable)
+    }
+
+    /// Sends all that was pushed. What the system has no room for is waited for; that is our own shortage. Destinations it
+    /// will not send to are passed over, see [`Sender::unsendable`].
     ///
     /// # Errors
     /// When it does not go out within a second, or cannot at all. What was left is dropped.
@@ -193,6 +209,10 @@ impl Sender {
                         let _ = wait(&self.fd, libc::POLLOUT, Duration::from_millis(10));
                         std::thread::sleep(Duration::from_millis(1));
                     }
+                    Some(code) if !self.framed && is_about_the_destination(code) => {
+                        self.unsendable.extend(self.frames.get(sent).map(destination));
+                        sent += 1;
+                    }
                     _ => break Err(error),
                 },
             }
@@ -210,7 +230,7 @@ impl Sender {
         let mut count = 0;
         let mut names = self.names.iter_mut();
         for ((part, message), frame) in parts.iter_mut().zip(&mut messages).zip(rest) {
-            let to = Ipv4Addr::new(frame[30], frame[31], frame[32], frame[33]);
+            let to = *destination(frame).ip();
             let bytes = if framed { frame.as_mut_slice() } else { &mut frame[LINK..] };
             part.iov_base = bytes.as_mut_ptr().cast();
             part.iov_len = bytes.len();
@@ -228,6 +248,27 @@ impl Sender {
         let sent = unsafe { libc::sendmmsg(self.fd.as_raw_fd(), messages.as_mut_ptr(), count, 0) };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
+}
+
+/// True for errors that speak of one address rather than of the socket.
+fn is_about_the_destination(code: i32) -> bool {
+    [
+        libc::EPERM,
+        libc::EACCES,
+        libc::EINVAL,
+        libc::ENETUNREACH,
+        libc::EHOSTUNREACH,
+        libc::EDESTADDRREQ,
+        libc::EADDRNOTAVAIL,
+        libc::ENOKEY,
+    ]
+    .contains(&code)
+}
+
+/// Where a frame goes.
+fn destination(frame: &[u8; FRAME]) -> SocketAddrV4 {
+    let address = Ipv4Addr::new(frame[30], frame[31], frame[32], frame[33]);
+    SocketAddrV4::new(address, u16::from_be_bytes([frame[36], frame[37]]))
 }
 
 /// Receives answers, from their IP header on, whatever interface they came by.

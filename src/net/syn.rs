@@ -149,6 +149,11 @@ impl SynLine {
         self.framed.iter_mut().try_for_each(|(_, sender)| sender.flush())
     }
 
+    /// Whom this machine would send no SYN to since this was last asked: a connection tells why.
+    pub fn unsendable(&mut self) -> Vec<SocketAddrV4> {
+        self.routed.unsendable()
+    }
+
     /// Hands over the answers that are there by now, up to some thousands. False when more wait.
     ///
     /// # Errors

@@ -107,6 +107,11 @@ impl<'a> Probe<'a> {
         }
     }
 
+    /// True when the last connection reached nobody.
+    fn was_unreached(&self) -> bool {
+        self.capture.exchanges.last().is_some_and(|last| matches!(last.end, End::ConnectTimedOut | End::Unreachable))
+    }
+
     /// Has one conversation. `Enough`: stopped or no longer permitted, so no further one may follow.
     async fn converse(&self, step: Step, conversation: &mut dyn Conversation) -> (Exchange, Go) {
         // The first connection is the question who is there; only further ones need a place.

@@ -60,7 +60,11 @@ impl<'a> Visit<'a> {
                     continue;
                 }
                 let mut probe = Probe::new(self.door, service, self.settings);
-                let told = probe.tell(hunt).await;
+                let mut told = probe.tell(hunt).await;
+                // Discovery saw it open: a connection that was lost says nothing, and is no mismatch.
+                if self.known.get(place) == Presence::Heard && probe.was_unreached() {
+                    told.iter_mut().filter(|one| **one == Answer::Nothing).for_each(|one| *one = Answer::Open);
+                }
                 if let Some(held) = self.held.get_mut(place) {
                     *held = Some((probe, told.contains(&Answer::Differs)));
                 }

@@ -143,6 +143,32 @@ fn what_cannot_be_asked_by_syn_goes_to_the_workers_and_what_may_not_be_asked_to_
 }
 
 #[test]
+fn a_host_without_a_way_is_left_to_its_connection_and_costs_no_further_tries() {
+    let mut bench = Bench::new(0..1, 0);
+    let mut knocks = 0;
+    bench.turn(Duration::ZERO, |_| {
+        knocks += 1;
+        if knocks == 1 { Knock::NoWay } else { Knock::Learning }
+    });
+    assert_eq!(knocks, 1, "the second port did not knock");
+    assert_eq!(bench.finished(), BTreeMap::from([(0, (true, [Presence::Unasked; 4]))]));
+}
+
+#[test]
+fn whom_this_machine_sends_nothing_to_is_asked_by_a_connection() {
+    let mut bench = Bench::new(0..2, 0);
+    bench.turn(Duration::ZERO, |_| Knock::Sent);
+    let IpAddr::V4(address) = spot(0).address else { unreachable!() };
+    let find = |address: IpAddr| (address == spot(0).address).then_some((0, 0));
+    bench.sift.unsendable(SocketAddrV4::new(address, 443), find);
+    bench.sift.unsendable(SocketAddrV4::new(address, 9), find);
+    bench.sift.cool(COOL);
+    let (silent, unasked) = (Presence::Silent, Presence::Unasked);
+    let expected = [(0, (true, [silent, unasked, unasked, unasked])), (1, (false, [silent, unasked, silent, silent]))];
+    assert_eq!(bench.finished(), BTreeMap::from(expected));
+}
+
+#[test]
 fn limits_hold_jobs_back_and_lose_none() {
     let mut bench = Bench::new(0..100, 0);
     let mut now = Duration::ZERO;
