@@ -21,6 +21,10 @@ deny:
 live:
     tests/live/run
 
+# Exports asked of the formats' own tools; needs root and packages, see tests/exports/README.md.
+exports:
+    tests/exports/run
+
 # Packet counts in a network namespace; needs root.
 netns:
     tests/netns/run
@@ -28,5 +32,6 @@ netns:
 # The engine's parts, then the engine beside its peers; needs root, see tests/bench/README.md.
 bench:
     cargo bench
-    cargo build --release
+    cargo build --release --bin hostkin --example hunt_street
     tests/bench/run
+    tests/bench/hunt

@@ -61,8 +61,20 @@ pub struct Evidence {
     pub log10_counted: f64,
     /// False when the host did not show this group at all: no weight either way.
     pub observed: bool,
+    /// Whose known default the shared value is (`vendor`, `distribution`), if it is one.
+    #[serde(default)]
+    pub default_of: Option<String>,
+    /// How alike the holders of the shared value are in other things, 0 to 1; the value counts for so much. 1 where this is
+    /// not judged.
+    #[serde(default = "in_full")]
+    pub likeness: f64,
     /// Plain words for a reader who is no engineer.
     pub words: String,
+}
+
+/// What results of earlier versions say of likeness.
+fn in_full() -> f64 {
+    1.0
 }
 
 /// What is found of one host against one provider or cluster.

@@ -61,6 +61,23 @@ pub enum Verb {
     Seed(Seed),
     /// Withdraw a seed; a recorded correction.
     Unseed(Unseed),
+    /// Record that a host is the provider's.
+    Confirm(super::verdict::Judge),
+    /// Record that a host is not the provider's: evidence against.
+    Reject(super::verdict::Judge),
+    /// The hosts whose confirmation or rejection would teach most.
+    Ask(super::ask::Ask),
+    /// Whether scores mean what they say, on labelled worlds or cases: the reliability table.
+    Calibrate(super::calibrate::Calibrate),
+    /// Public files about addresses and networks: BGP tables, registry data, deny lists, cloud ranges.
+    #[command(subcommand)]
+    Data(super::data::Data),
+    /// Where to look next and why: candidate ranges from the case's public files. Sends nothing, permits nothing.
+    Ranges(super::ranges::Ranges),
+    /// What the case's files say of one AS: holders, networks, upstreams, sisters, behaviour.
+    As(super::look::LookAs),
+    /// Who announced and who held an address, and who lists it, on a day.
+    Ip(super::look::LookIp),
     /// What the next scan would send: connections, bytes and time, per /24. Sends nothing.
     Plan(Scan),
     /// Scan inside the scope; continues an unfinished run of the same plan.
@@ -70,7 +87,6 @@ pub enum Verb {
     /// Ask single services without a case; observations go to standard output.
     Probe(Probe),
     /// Take in what others observed.
-    #[command(subcommand)]
     Import(Import),
     /// Derive all facets again from what was heard. Asks nobody.
     Reread(CaseOnly),
@@ -84,6 +100,16 @@ pub enum Verb {
     Diff(Diff),
     /// Write results: clusters, ranking, observations, facets, the report, the scope.
     Export(Export),
+    /// Check a case or a bundle: chain, signatures, digests; read every fingerprint again.
+    Verify(super::verify::Verify),
+    /// Sign the record of a case, with its own key or another.
+    Sign(super::sign::Sign),
+    /// Erase what one host said, or what shows one value; a recorded redaction.
+    Redact(super::redact::Redact),
+    /// What is kept how long, and erasing what is older.
+    Retention(super::redact::Retention),
+    /// Record what became of an abuse report, or list the reports and how long hosts outlive them.
+    Outcome(super::outcome::Outcome),
     /// Write the manual page or shell completions.
     #[command(subcommand)]
     Generate(Generate),
@@ -163,6 +189,9 @@ pub struct New {
     /// The written authorisation (TOML); see `scopes/` for examples.
     #[arg(long, value_name = "FILE")]
     pub scope: PathBuf,
+    /// Sign with this private key (Ed25519, PKCS #8 in PEM) instead of a new one, which would be put at CASE.key.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
 
 /// `info`
@@ -244,8 +273,9 @@ pub struct Scan {
     /// once a seed has observations on record.
     #[arg(long)]
     pub hunt: bool,
-    /// What speaks for a host in a hunt: the first telling service that it offers (`auto` chooses the order, a protocol
-    /// goes first), or `any`, which costs more: ruled out only when all of them differ.
+    /// What speaks for a host in a hunt. `auto`: it is ruled out only when its TLS and its SSH both differ from every
+    /// seed's. A protocol: that one alone, where the host offers it, which costs less and misses hosts that share only
+    /// another. `any`: it is ruled out only when HTTP differs too.
     #[arg(long, value_enum, default_value_t = HuntBy::Auto, conflicts_with = "full")]
     pub hunt_by: HuntBy,
     /// Leave out the rest of a /24 once its answering hosts show that fewer than SHARE of them are like a seed, where
@@ -325,9 +355,9 @@ pub struct Merge {
 /// What speaks for a host in a hunt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HuntBy {
-    /// The first telling service that it offers, in the order that costs least.
+    /// TLS and SSH, each that it offers; HTTP where it offers neither.
     Auto,
-    /// The same, TLS first.
+    /// The first telling service that it offers, TLS first.
     Jarm,
     /// The same, SSH first.
     Ssh,
@@ -381,9 +411,9 @@ pub struct Probe {
     pub source: Option<IpAddr>,
 }
 
-/// What a flat host may say, for the help of `import hosts`.
+/// What a flat host may say, for the help of `import`.
 const HOSTS_HELP: &str = "\
-Keys (all but `ip` may be missing):
+Keys of a flat host (all but `ip` may be missing):
   ip asn prefix ports[] timeouts[] all_ports ssh_banner hassh ssh_key ssh_port server
   hdr_order jarm cert spki subject issuer serial validity_days san[] title body simhash
   favicon rdp_host rdp_build
@@ -396,17 +426,26 @@ unknown, not absent. Lists may be arrays or one text with commas. Unknown keys a
 left out. Nothing is sent, so that addresses need not be in the scope.";
 
 /// `import`
-#[derive(Debug, Subcommand)]
-pub enum Import {
+#[derive(Debug, ClapArgs)]
+#[command(after_help = HOSTS_HELP)]
+pub struct Import {
+    /// The case file.
+    pub case: PathBuf,
+    /// Whose form the files have.
+    #[arg(value_enum)]
+    pub format: ImportFormat,
+    /// The files; `-` is standard input.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// What can be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
     /// Flat hosts: JSON lines, one object for each host.
-    #[command(after_help = HOSTS_HELP)]
-    Hosts {
-        /// The case file.
-        case: PathBuf,
-        /// The files; `-` is standard input.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    Hosts,
+    /// Answers of a time-stamp authority (RFC 3161) to what `hostkin export CASE timestamp-request` wrote.
+    Timestamp,
 }
 
 /// `why`
@@ -494,9 +533,28 @@ pub struct Export {
     /// Output form.
     #[command(flatten)]
     pub form: Form,
-    /// Write to this file instead of standard output; it must not exist yet.
+    /// Write to this file instead of standard output; it must not exist yet. Abuse reports: a new folder.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// `bundle`: only what concerns this host; may be given more than once.
+    #[arg(long, value_name = "IP")]
+    pub host: Vec<IpAddr>,
+    /// What is shared with others.
+    #[command(flatten)]
+    pub sharing: super::share::Sharing,
+}
+
+impl Export {
+    /// True when the case keeps on record what was exported, or what was said with it.
+    #[must_use]
+    pub fn records(&self) -> bool {
+        self.what == What::Abuse
+            || (self.what == What::Denylist && self.output.is_some())
+            || !self.sharing.own.is_empty()
+    }
 }
 
 /// What can be exported.
@@ -512,8 +570,28 @@ pub enum What {
     Facets,
     /// One HTML page that prints.
     Report,
+    /// The report as Typst source with its data, for a typeset PDF.
+    Typst,
     /// The scope's exact text, as the case was opened with it.
     Scope,
+    /// One archive with everything that a stranger needs to check the case: `hostkin verify FILE`.
+    Bundle,
+    /// A question for a time-stamp authority (RFC 3161) over the last record; `hostkin import CASE timestamp FILE` takes the answer.
+    TimestampRequest,
+    /// A STIX 2.1 bundle.
+    Stix,
+    /// A MISP event.
+    Misp,
+    /// Hosts and the values they share, as a graph (GraphML).
+    Graphml,
+    /// The graph's nodes, as rows.
+    Nodes,
+    /// The graph's edges, as rows.
+    Edges,
+    /// Addresses to block, in the words of a firewall (--as).
+    Denylist,
+    /// Abuse reports to holders, announcing ASes and upstreams, as mails in a folder. Nothing is sent.
+    Abuse,
 }
 
 /// How rows are written.

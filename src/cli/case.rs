@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use super::exit::Stop;
+use super::knowledge::{for_scope, newest_origins};
 use super::term::Term;
 use crate::clock::{Clock, Timestamp};
 use crate::finding::Subject;
 use crate::scope::Scope;
-use crate::store::Case;
+use crate::store::{Action, Case, Record};
 
 /// The scope under which the case may send now. The file is read anew: what the authority changed there holds.
 pub(super) fn scope_in_force(case: &Case, clock: &dyn Clock, term: &Term) -> Result<Scope, Stop> {
@@ -23,7 +24,11 @@ pub(super) fn scope_in_force(case: &Case, clock: &dyn Clock, term: &Term) -> Res
             scope.sha256()
         ));
     }
-    Ok(scope)
+    // Limits per AS bind where the origin AS is known.
+    Ok(match newest_origins(case)? {
+        Some(knowledge) => scope.with_origins(for_scope(knowledge)),
+        None => scope,
+    })
 }
 
 /// Where the scope file is: where it was, or beside the case.
@@ -48,6 +53,30 @@ fn scope_path(case: &Path, kept: Option<&str>) -> Result<PathBuf, Stop> {
 pub(super) fn scope_as_kept(case: &Case) -> Result<Scope, Stop> {
     let kept = case.scope()?;
     Ok(Scope::parse(&kept.text, Path::new(kept.path.as_deref().unwrap_or("scope.toml")), None)?)
+}
+
+/// The last change of a case that changes what is known. Exports, signatures and whose addresses are taken out do not, so that
+/// the same case gives the same bytes however often it was exported.
+pub(super) fn last_change(records: &[Record]) -> Option<&Record> {
+    const KEEPING: [Action; 7] = [
+        Action::Export,
+        Action::Sealed,
+        Action::Head,
+        Action::Key,
+        Action::Chained,
+        Action::Timestamp,
+        Action::Retention,
+    ];
+    let says_nothing = |record: &&Record| {
+        KEEPING.iter().any(|action| record.action == action.as_str())
+            || (record.action == Action::Note.as_str() && record.subject == super::share::OWN)
+    };
+    records.iter().rev().find(|record| !says_nothing(record))
+}
+
+/// When the case last changed.
+pub(super) fn as_of(records: &[Record]) -> Timestamp {
+    last_change(records).map(|record| record.at).unwrap_or_default()
 }
 
 /// `KIND=VALUE` as a subject.

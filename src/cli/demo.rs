@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow};
 
 use super::args::{Color, Demo, New, Scan, Seed as SeedArgs};
 use super::exit::{Exit, Stop};
-use super::export::write_page;
+use super::report::write_page;
 use super::term::Term;
 use super::{export, interrupt, link, new, scan, seed};
 use crate::clock::{Clock, SystemClock, Timestamp};
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
     term.step("2. A written scope, and a case under it");
     let scope = out.join("scope.toml");
     fs::write(&scope, scope_text(street.plan(), clock.now())).context("cannot write the scope")?;
-    new::run(&New { case: case.clone(), scope }, &quiet(term))?;
+    new::run(&New { case: case.clone(), scope, key: None }, &quiet(term))?;
     term.say(format!("   {}", case.display()));
 
     term.step(format!("3. One confirmed host: {start}"));
@@ -71,6 +71,8 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
         }
         file.finish()?;
     }
+    drop(opened);
+    super::sign::after(&case, term);
     show(&findings, start, term);
 
     term.step("6. Against what is true of the street");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::args::Diff;
 use super::exit::{Exit, Stop};
 use super::find::write;
-use super::term::{Term, counted};
+use super::term::{Output, Term, counted};
 use crate::facet::show_bytes;
 use crate::observation::Speech;
 use crate::probe::Want;
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Diff, term: &Term) -> Result<Exit, Stop> {
             after,
         ]);
     }
-    write(&rows, args.form, None)?;
+    write(&rows, args.form, Output::open(None)?)?;
     term.say(counted(u64::try_from(rows.rows.len()).unwrap_or(u64::MAX), "change"));
     Ok(Exit::Done)
 }

@@ -1,4 +1,4 @@
-//! `export`: results as rows, and the report.
+//! `export`: results as rows; what else can be written stands in files of its own.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -6,21 +6,32 @@ use std::path::Path;
 use anyhow::anyhow;
 use serde_json::json;
 
-use super::VERSION;
 use super::args::{Export, Form, Format, What};
-use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
 use super::find::write;
-use super::term::Output;
+use super::term::{Output, Term, width};
+use super::{bundle, report as report_page, share};
 use crate::facet::{FacetKind, show_bytes};
 use crate::finding::Findings;
-use crate::report::{self, CaseFacts, HostSight, Rows, RunFacts, Sights};
-use crate::store::{Case, ObservationFilter, RunKind, StoreError, StoredObservation};
+use crate::report::{self, HostSight, RowForm, RowStream, Rows, Sights};
+use crate::store::{Case, ObservationFilter, StoreError};
 
-pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
-    let case = Case::open_read_only(&args.case)?;
-    let to = args.output.as_deref();
+pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
+    args.sharing.fits(args)?;
     let form = form(args)?;
+    if !args.host.is_empty() && args.what != What::Bundle {
+        return Err(Stop::usage(anyhow!("--host goes with `bundle` only")));
+    }
+    match args.what {
+        What::Stix | What::Misp | What::Graphml | What::Nodes | What::Edges | What::Denylist | What::Abuse => {
+            return share::run(args, form, term);
+        }
+        What::Bundle | What::TimestampRequest => return bundle::run(args, term),
+        What::Report | What::Typst => return report_page::run(args),
+        _ => {}
+    }
+    let case = Case::open_read_only(&args.case)?;
+    let rows = |rows: Rows| write(&rows.defanged(args.sharing.defang), form, output(args)?);
     match args.what {
         What::Clusters => {
             let (findings, sights) = (findings(&case)?, sights(&case)?);
@@ -30,13 +41,17 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
             } else {
                 report::clusters(&findings, &sights)
             };
-            write(&rows, form, to)?;
+            write(&rows.defanged(args.sharing.defang), form, output(args)?)?;
         }
-        What::Ranking => write(&report::ranking(&findings(&case)?), form, to)?,
-        What::Facets => write(&facets(&case)?, form, to)?,
+        What::Ranking => rows(report::ranking(&findings(&case)?))?,
+        What::Facets => rows(facets(&case)?)?,
         What::Observations => observations(&case, args, form)?,
-        What::Report => write_text(&page(&case)?, to)?,
-        What::Scope => write_text(&case.scope()?.text, to)?,
+        What::Scope => {
+            let mut out = output(args)?;
+            out.write_all(case.scope()?.text.as_bytes())?;
+            out.finish()?;
+        }
+        _ => {}
     }
     Ok(Exit::Done)
 }
@@ -45,11 +60,20 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
 fn form(args: &Export) -> Result<Form, Stop> {
     let asked = args.form.format.is_some() || args.form.json;
     match args.what {
+        What::Stix | What::Misp | What::Graphml | What::Denylist | What::Abuse if asked => {
+            Err(Stop::usage(anyhow!("this export has a form of its own; it takes neither --format nor --json")))
+        }
         What::Report if asked => {
             Err(Stop::usage(anyhow!("the report is one HTML page; it takes neither --format nor --json")))
         }
+        What::Typst if asked => {
+            Err(Stop::usage(anyhow!("the Typst source is one text; it takes neither --format nor --json")))
+        }
         What::Scope if asked => {
             Err(Stop::usage(anyhow!("the scope is written as it was read; it takes neither --format nor --json")))
+        }
+        What::Bundle | What::TimestampRequest if asked => {
+            Err(Stop::usage(anyhow!("this is one file of its own form; it takes neither --format nor --json")))
         }
         _ if asked => Ok(args.form),
         _ => {
@@ -64,11 +88,12 @@ fn form(args: &Export) -> Result<Form, Stop> {
     }
 }
 
-fn write_text(text: &str, to: Option<&Path>) -> Result<(), Stop> {
-    let mut out = Output::open(to)?;
-    out.write_all(text.as_bytes())?;
-    out.finish()?;
-    Ok(())
+/// Where the export goes.
+pub(super) fn output(args: &Export) -> Result<Output, Stop> {
+    Ok(match &args.output {
+        Some(path) => Output::create(path, args.force)?,
+        None => Output::open(None)?,
+    })
 }
 
 /// The last findings; an error that says how to get some where there are none.
@@ -112,102 +137,21 @@ fn facets(case: &Case) -> Result<Rows, Stop> {
     Ok(rows)
 }
 
-/// One row per observation; as JSON lines the whole object, else its plain columns.
+/// One row per observation, written as it is read; as JSON lines the whole object, else its plain columns.
 fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
-    // With captures, so that the count of connections is that of the row.
     let filter = ObservationFilter::default();
-    if form.format() == Format::Jsonl {
-        let mut out = Output::open(args.output.as_deref())?;
-        case.observations::<Stop>(&filter, |one| Ok(report::write_json_line(&mut out, &object(&one))?))?;
-        out.finish()?;
-        return Ok(());
-    }
-    let mut rows =
-        Rows::new(&["ip", "port", "protocol", "name", "outcome", "detail", "started_at", "connections", "facets"]);
-    case.observations::<StoreError>(&filter, |one| {
-        let facets: Vec<String> =
-            one.facets.iter().map(|facet| format!("{}={}", facet.kind, show_bytes(&facet.value))).collect();
-        let protocol = if one.over_tls { format!("{}/tls", one.protocol) } else { one.protocol.clone() };
-        rows.push(vec![
-            json!(one.address.to_string()),
-            json!(one.port),
-            json!(protocol),
-            json!(one.name),
-            json!(one.outcome.as_str()),
-            json!(one.detail),
-            json!(format!("{:.3}", one.started_at)),
-            json!(one.connections),
-            json!(facets),
-        ]);
-        Ok(())
-    })?;
-    write(&rows, form, args.output.as_deref())
-}
-
-/// A stored observation as the object of DESIGN 4.3.
-fn object(one: &StoredObservation) -> serde_json::Value {
-    let facets: Vec<serde_json::Value> = one.facets.iter().map(crate::store::StoredFacet::to_json).collect();
-    let mut object = json!({
-        "schema": "hostkin/observation/1",
-        "ip": one.address.to_string(),
-        "port": one.port,
-        "protocol": one.protocol,
-        "name": one.name,
-        "outcome": one.outcome.as_str(),
-        "detail": one.detail,
-        "started_at": format!("{:.3}", one.started_at),
-        "connections": one.connections,
-        "bytes_sent": one.bytes_sent,
-        "bytes_heard": one.bytes_heard,
-        "facets": facets,
-    });
-    if one.over_tls
-        && let Some(map) = object.as_object_mut()
-    {
-        map.insert("over".to_owned(), "tls".into());
-    }
-    object
-}
-
-/// The report.
-pub(super) fn page(case: &Case) -> Result<String, Stop> {
-    let findings = case.findings()?.map(|(findings, _)| findings).unwrap_or_default();
-    let info = case.info()?;
-    let scope = scope_as_kept(case)?;
-    let records = case.records()?;
-    let time = |at: crate::clock::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    let runs = info.runs.iter().map(|run| RunFacts {
-        id: run.id,
-        kind: run.kind.as_str().to_owned(),
-        state: run.state.as_str().to_owned(),
-        started: time(run.started_at),
-        ended: run.ended_at.map(time).unwrap_or_default(),
-        hosts: if run.kind == RunKind::Import { run.hosts } else { run.counters.hosts },
-        hosts_total: run.hosts,
-        connections: run.counters.connections,
-        seed: run.seed.to_string(),
-    });
-    let facts = CaseFacts {
-        title: scope.title().to_owned(),
-        authority: scope.authority().to_owned(),
-        contact: scope.contact().unwrap_or_default().to_owned(),
-        page: scope.page().unwrap_or_default().to_owned(),
-        valid_from: time(scope.valid_from()),
-        valid_until: time(scope.valid_until()),
-        scope_sha256: scope.sha256().to_owned(),
-        scope_text: scope.text().to_owned(),
-        version: VERSION.to_owned(),
-        as_of: records.last().map(|record| time(record.at)).unwrap_or_default(),
-        hosts: info.hosts,
-        observations: info.observations,
-        facets: info.facets,
-        bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
-        runs: runs.collect(),
+    let mut out = output(args)?;
+    let row_form = match form.format() {
+        Format::Jsonl => {
+            case.observations::<Stop>(&filter, |one| {
+                Ok(report::write_json_line(&mut out, &report::stored_observation_json(&one))?)
+            })?;
+            return Ok(out.finish()?);
+        }
+        Format::Table => RowForm::Table(width()),
+        Format::Csv => RowForm::Csv,
     };
-    Ok(report::html(&facts, &info.seeds, &findings, &sights(case)?)?)
-}
-
-/// Writes the report to a file, for `demo`.
-pub(super) fn write_page(case: &Case, to: &Path) -> Result<(), Stop> {
-    write_text(&page(case)?, Some(to))
+    let mut rows = RowStream::new(out, row_form, &report::OBSERVATION_COLUMNS);
+    case.observations::<Stop>(&filter, |one| Ok(rows.push(report::observation_row(&one))?))?;
+    Ok(rows.finish()?.finish()?)
 }

@@ -1,6 +1,7 @@
 //! A scan as a hunt: what the seeds show on record, in which order it is asked for, and what `plan` says about it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr as _;
@@ -16,10 +17,9 @@ use super::seed::shown;
 use super::term::Term;
 use crate::facet::{FacetKind, Labels, escape_terminal};
 use crate::finding::Subject;
-use crate::observation::{Exchange, Speech, Step};
-use crate::probe::hunt::{Background, By, Hunt, SeedFacts, ServiceFacts, Telling, has_own_issuer};
+use crate::observation::{Exchange, Speech};
+use crate::probe::hunt::{Background, By, Hunt, SeedFacts, ServiceFacts, Telling, has_own_issuer, leaf_of};
 use crate::probe::{HuntSettings, Proof, Want};
-use crate::proto::flight;
 use crate::scan::{GiveUp, Networks, Progress};
 use crate::store::{Action, Case, ObservationFilter, RunId, StoreError};
 
@@ -34,7 +34,7 @@ pub(super) fn settle(plan: &mut ScanPlan, args: &Scan, case: &Case) -> Result<()
         return Ok(());
     }
     let (by, lead) = match args.hunt_by {
-        HuntBy::Auto => (By::First, None),
+        HuntBy::Auto => (By::Each, None),
         HuntBy::Jarm => (By::First, Some(Telling::Jarm)),
         HuntBy::Ssh => (By::First, Some(Telling::Ssh)),
         HuntBy::Http => (By::First, Some(Telling::Http)),
@@ -143,19 +143,29 @@ fn background(case: &Case, seeds: &[IpAddr]) -> Result<Background, Stop> {
     Ok(background)
 }
 
-/// The last telling look at each service of a seed.
+/// What each service of a seed showed when it was last looked at: of each telling kind the last values, since a later look may
+/// have heard less. What others heard stands only where we have heard nothing ourselves.
 fn services_of(case: &Case, address: IpAddr) -> Result<Vec<ServiceFacts>, Stop> {
-    let telling = [FacetKind::TlsJarm, FacetKind::SshKexinitSha256, FacetKind::SshHostKey, FacetKind::HttpHeaderOrder];
+    let telling = [
+        FacetKind::TlsJarm,
+        FacetKind::CertSpkiSha256,
+        FacetKind::SshKexinitSha256,
+        FacetKind::SshHostKey,
+        FacetKind::HttpHeaderOrder,
+    ];
     let filter = ObservationFilter { network: Some(address.into()), captures: true, ..ObservationFilter::default() };
-    let mut services = BTreeMap::new();
+    let mut services: BTreeMap<_, ServiceFacts> = BTreeMap::new();
     case.observations::<StoreError>(&filter, |one| {
         let Ok(speech) = one.protocol.parse::<Speech>() else { return Ok(()) };
         if !one.over_tls && one.facets.iter().any(|facet| telling.contains(&facet.kind)) {
             let facets = one.facets.into_iter().map(|facet| (facet.kind, facet.value)).collect();
             let own_issuer = one.capture.is_some_and(|capture| capture.exchanges.iter().any(issued_privately));
             let facts = ServiceFacts { speech, imported: one.capture_sha256.is_none(), own_issuer, facets };
-            // Runs come in order, so the last look stays.
-            services.insert((one.port, speech, one.name), facts);
+            // Looks come in the order of the runs.
+            match services.entry((one.port, speech, one.name)) {
+                Entry::Vacant(place) => drop(place.insert(facts)),
+                Entry::Occupied(mut place) => place.get_mut().look_again(facts),
+            }
         }
         Ok(())
     })?;
@@ -164,16 +174,13 @@ fn services_of(case: &Case, address: IpAddr) -> Result<Vec<ServiceFacts>, Stop> 
 
 /// True where this connection showed a certificate of somebody's own authority.
 fn issued_privately(exchange: &Exchange) -> bool {
-    if !matches!(exchange.step, Step::Jarm(_)) {
-        return false;
-    }
-    flight::read(&exchange.heard).chain.first().is_some_and(|leaf| has_own_issuer(leaf))
+    leaf_of(exchange).is_some_and(|leaf| has_own_issuer(&leaf))
 }
 
 /// A facet given as a seed, as the service that shows it; `None` for kinds that a hunt does not ask for first.
 fn facet_of(kind: FacetKind, value: &str) -> Option<ServiceFacts> {
     let speech = match kind {
-        FacetKind::TlsJarm => Speech::Tls,
+        FacetKind::TlsJarm | FacetKind::CertSpkiSha256 => Speech::Tls,
         FacetKind::SshHostKey | FacetKind::SshKexinitSha256 | FacetKind::SshHasshServer => Speech::Ssh,
         FacetKind::HttpHeaderOrder => Speech::Http,
         _ => return None,
@@ -203,6 +210,9 @@ pub(super) fn words(plan: &ScanPlan) -> String {
         By::First => {
             "the first of these services that a host offers decides: it is like a seed's, or the host is ruled out"
         }
+        By::Each => {
+            "a host is ruled out only when its TLS and its SSH, those that it offers, both differ from every seed's; HTTP speaks where neither answers"
+        }
         By::Any => "a host is ruled out only when each of these services that it offers differs from every seed's",
     };
     let _ = writeln!(out, "hunt             for {}{more}; a time-out rules nobody out", seeds.join(", "));
@@ -217,7 +227,8 @@ pub(super) fn words(plan: &ScanPlan) -> String {
     }
     let _ = writeln!(
         out,
-        "                 a host that differs at once costs 1 connection, one like a seed a full capture\n"
+        "                 if all answer and differ at once, some {} connections; one like a seed costs a full capture\n",
+        if_all_differ(plan, hunt)
     );
     if let Some(test) = &plan.give_up {
         let percent = |share: f64| format!("{:.2} %", share * 100.0);
@@ -232,6 +243,12 @@ pub(super) fn words(plan: &ScanPlan) -> String {
             percent(test.miss),
             percent(test.share)
         );
+        let _ = writeln!(
+            out,
+            "                 kept for good: at most about {} of those in which {} or fewer look alike by chance",
+            percent(test.keep),
+            percent(test.chance)
+        );
         let few: Vec<String> =
             [1, 2, 5, 10].iter().map(|like| format!("{like} in {}", percent(test.overlooks(200, *like)))).collect();
         let _ = writeln!(
@@ -241,6 +258,24 @@ pub(super) fn words(plan: &ScanPlan) -> String {
         );
     }
     out
+}
+
+/// Connections if every service answers and each host differs at its first answers.
+fn if_all_differ(plan: &ScanPlan, hunt: &Hunt) -> u128 {
+    let each = |services: &[(Speech, u16)]| {
+        let of = |telling: &Telling| services.iter().filter(|(speech, _)| *speech == telling.speech()).count() as u128;
+        let kinds: Vec<u128> = hunt.services.iter().map(of).filter(|count| *count > 0).collect();
+        match hunt.by {
+            By::First => kinds.into_iter().take(1).sum(),
+            By::Each => {
+                let both = hunt.services.iter().filter(|one| **one != Telling::Http).map(of).sum();
+                if both > 0 { both } else { kinds.into_iter().sum() }
+            }
+            By::Any => kinds.into_iter().sum::<u128>(),
+        }
+    };
+    let all = plan.targets.stretches().map(|(range, services)| range.count() * each(&services)).sum::<u128>();
+    all / u128::from(plan.shard.count().max(1))
 }
 
 /// What the hunt made of those who answered.

@@ -1,4 +1,4 @@
-//! `import hosts`: what others observed.
+//! `import`: what others observed.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
@@ -7,22 +7,38 @@ use std::path::Path;
 use anyhow::Context;
 use sha2::{Digest as _, Sha256};
 
-use super::args::Import;
+use super::args::{Import, ImportFormat};
 use super::exit::{Exit, Stop};
+use super::link::keep_columns;
 use super::term::{Term, counted};
 use super::{VERSION, actor};
 use crate::clock::{Clock, SystemClock};
+use crate::evidence;
 use crate::facet::flat::{FlatError, FlatHosts, KEYS};
+use crate::link::Builder;
 use crate::store::{Case, ImportSpec, StoreError};
 
 /// Remarks shown one by one; the rest are counted.
 const MOST_REMARKS: usize = 10;
 
 pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
-    let Import::Hosts { case: path, files } = import;
+    match import.format {
+        ImportFormat::Hosts => hosts(import, term),
+        ImportFormat::Timestamp => {
+            import.files.iter().try_for_each(|file| stamp(&import.case, file, term))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn hosts(import: &Import, term: &Term) -> Result<Exit, Stop> {
+    let Import { case: path, files, .. } = import;
     let mut case = Case::open(path)?;
     let clock = SystemClock::new();
     let (mut lost, mut empty) = (false, false);
+    // The columns of a case that had nothing are made on the way, without reading it all again.
+    let mut columns = (files.len() == 1 && case.is_empty()?).then(Builder::new);
+    let mut taken = 0;
     for file in files {
         let source = file.display().to_string();
         let input: Box<dyn BufRead> = if file.as_os_str() == "-" {
@@ -41,8 +57,15 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
         };
         let mut hosts = FlatHosts::new(input)
             .filter_map(|line| match line {
-                Ok(host) => {
+                Ok(mut host) => {
                     host.notes.iter().for_each(|note| remarks.add(host.line, note));
+                    if let Some(columns) = &mut columns {
+                        // As the case gives hosts back; the import keeps what was said.
+                        let unknown = host.facts.unknown();
+                        let said = std::mem::replace(&mut host.facts.timed_out, unknown);
+                        columns.add(&host.facts);
+                        host.facts.timed_out = said;
+                    }
                     Some(Ok(host.facts))
                 }
                 Err(error @ FlatError::Io { .. }) => Some(Err(Broken::File(error))),
@@ -63,6 +86,7 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
         drop(hosts);
         remarks.tell(&source, term);
         empty |= counts.is_none();
+        taken += counts.map_or(0, |counts| counts.hosts);
         lost |= remarks.lost > 0;
         match counts {
             Some(counts) => term.say(format!(
@@ -73,12 +97,35 @@ pub(super) fn run(import: &Import, term: &Term) -> Result<Exit, Stop> {
                 counted(counts.facets, "facet")
             )),
             None => term.warn(format!(
-                "{source} gave no host, so that nothing was taken in; `hostkin import hosts --help` shows the form"
+                "{source} gave no host, so that nothing was taken in; `hostkin import --help` shows the form"
             )),
         }
     }
-    case.build_postings()?;
+    // An address that came in several lines is put together by the store alone.
+    if let Some(columns) = columns.filter(|columns| columns.len() as u64 == taken && taken > 0) {
+        keep_columns(&mut case, &columns.finish())?;
+    }
     Ok(if lost || empty { Exit::Part } else { Exit::Done })
+}
+
+/// Longest answer of a time-stamp authority read.
+const MOST_ANSWER: u64 = 1 << 20;
+
+/// Takes in the answer of a time-stamp authority.
+fn stamp(path: &Path, file: &Path, term: &Term) -> Result<(), Stop> {
+    let mut case = Case::open(path)?;
+    let mut answer = Vec::new();
+    open(file)?
+        .take(MOST_ANSWER)
+        .read_to_end(&mut answer)
+        .with_context(|| format!("cannot read `{}`", file.display()))?;
+    let (record, stamp) = evidence::import_stamp(&mut case, &answer, SystemClock::new().now(), &actor())
+        .with_context(|| format!("`{}` was not taken in", file.display()))?;
+    term.say(format!(
+        "record {record} existed at {}, says the authority (number {}); `openssl ts -verify` checks its signature",
+        stamp.at, stamp.serial
+    ));
+    Ok(())
 }
 
 /// SHA-256 of a file; standard input passes only once and stays without.

@@ -10,7 +10,7 @@ use super::term::Term;
 use crate::clock::{Clock, SystemClock};
 use crate::facet::Labels;
 use crate::finding::{Findings, Seed, Subject};
-use crate::link::{self, Builder, Population, Weights};
+use crate::link::{self, Builder, Population, Weights, columns_version};
 use crate::store::{Case, StoreError};
 
 /// Seeds named in a message.
@@ -28,18 +28,58 @@ pub(super) fn link(case: &mut Case) -> Result<Findings, Stop> {
     let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
     let population = population(case, &seeds)?;
     let findings = link::run(&population, &seeds, &verdicts, &Weights::builtin()?, &Labels::builtin()?);
+    keep_columns(case, &population)?;
     case.save_findings(&findings, &actor(), SystemClock::new().now())?;
     Ok(findings)
 }
 
-/// All hosts of the case, as the linkage sees them.
+/// All hosts of the case, as the linkage sees them: from the columns that are kept, where they are of the case as it
+/// stands, else from every observation.
 pub(super) fn population(case: &Case, seeds: &[Seed]) -> Result<Population, Stop> {
-    let mut builder = Builder::watching(seeds);
+    let kept =
+        if case.has_columns(&columns_version())? { Population::from_parts(|part| case.column(part))? } else { None };
+    let mut population = match kept {
+        Some(kept) => kept,
+        None => made(case)?,
+    };
+    for subject in seeds.iter().map(|seed| &seed.subject) {
+        if let Subject::Facet(kind, value) = subject {
+            population.watch(subject, showing(case, kind, value)?);
+        }
+    }
+    Ok(population)
+}
+
+/// Makes the columns from every observation.
+fn made(case: &Case) -> Result<Population, Stop> {
+    let mut builder = Builder::new();
     case.host_facts::<StoreError>(|host| {
         builder.add(&host);
         Ok(())
     })?;
     Ok(builder.finish())
+}
+
+/// Keeps the columns in the case, unless those of its present state are there.
+pub(super) fn keep_columns(case: &mut Case, population: &Population) -> Result<(), StoreError> {
+    let version = columns_version();
+    if case.has_columns(&version)? {
+        return Ok(());
+    }
+    case.save_columns(&version, Population::parts().into_iter().map(|part| (part, population.to_part(part))))
+}
+
+/// The hosts that show a facet now.
+fn showing(case: &Case, kind: &str, value: &str) -> Result<Vec<IpAddr>, Stop> {
+    let quoted = value.replace('\\', "\\\\").replace('\'', "\\'");
+    let mut hosts = Vec::new();
+    case.find::<StoreError>(&format!("{kind}='{quoted}'"), |found| {
+        if !found.matched.is_empty() {
+            hosts.push(found.address);
+        }
+        Ok(())
+    })?;
+    Ok(hosts)
 }
 
 fn tell(findings: &Findings, case: &Case, term: &Term) -> Result<(), Stop> {

@@ -1,7 +1,11 @@
 //! The command line: one file per verb. Joins the stages; nothing names this module.
 
 mod args;
+mod ask;
+mod bundle;
+mod calibrate;
 mod case;
+mod data;
 mod demo;
 mod diff;
 mod exit;
@@ -12,18 +16,30 @@ mod hunt;
 mod import;
 mod info;
 mod interrupt;
+mod knowledge;
 mod lab;
 mod link;
+mod look;
 mod merge;
 mod new;
+mod on_record;
+mod outcome;
+mod pictures;
 mod plan;
 mod probe;
 mod progress;
+mod ranges;
+mod redact;
+mod report;
 mod reread;
 mod scan;
 mod scope;
 mod seed;
+mod share;
+mod sign;
 mod term;
+mod verdict;
+mod verify;
 mod why;
 
 use std::io::IsTerminal;
@@ -39,6 +55,7 @@ use term::Term;
 pub fn run(args: Args) -> Exit {
     let term = Term::new(args.color, args.quiet);
     start_log(args.verbose, args.quiet);
+    let changed = changes(&args.verb).map(std::path::Path::to_owned);
     let result = match args.verb {
         Verb::Demo(demo) => demo::run(&demo, &term),
         Verb::Lab(lab) => lab::run(&lab, &term),
@@ -47,6 +64,14 @@ pub fn run(args: Args) -> Exit {
         Verb::Scope(scope) => scope::run(&scope),
         Verb::Seed(seed) => seed::add(&seed, &term),
         Verb::Unseed(unseed) => seed::remove(&unseed, &term),
+        Verb::Confirm(judge) => verdict::run(&judge, true, &term),
+        Verb::Reject(judge) => verdict::run(&judge, false, &term),
+        Verb::Calibrate(calibrate) => calibrate::run(&calibrate, &term),
+        Verb::Ask(ask) => ask::run(&ask, &term),
+        Verb::Data(data) => data::run(&data, &term),
+        Verb::Ranges(ranges) => ranges::run(&ranges, &term),
+        Verb::As(look) => look::look_as(&look),
+        Verb::Ip(look) => look::look_ip(&look),
         Verb::Plan(scan) => plan::run(&scan, &term),
         Verb::Scan(scan) => scan::run(&scan, &term),
         Verb::Merge(merge) => merge::run(&merge, &term),
@@ -57,9 +82,18 @@ pub fn run(args: Args) -> Exit {
         Verb::Why(why) => why::run(&why),
         Verb::Find(find) => find::run(&find, &term),
         Verb::Diff(diff) => diff::run(&diff, &term),
-        Verb::Export(export) => export::run(&export),
+        Verb::Export(export) => export::run(&export, &term),
+        Verb::Verify(verify) => verify::run(&verify),
+        Verb::Sign(sign) => sign::run(&sign, &term),
+        Verb::Redact(redact) => redact::redact(&redact, &term),
+        Verb::Retention(retention) => redact::retention(&retention, &term),
+        Verb::Outcome(one) => outcome::run(&one, &term),
         Verb::Generate(generate) => generate::run(&generate),
     };
+    // Whatever became of it: what is on record is signed.
+    if let Some(case) = changed {
+        sign::after(&case, &term);
+    }
     match result {
         Ok(exit) => exit,
         Err(Stop { error, .. }) if is_broken_pipe(&error) => Exit::Done,
@@ -67,6 +101,28 @@ pub fn run(args: Args) -> Exit {
             term.error(&error);
             exit
         }
+    }
+}
+
+/// The case that a verb changes, if it changes one.
+fn changes(verb: &Verb) -> Option<&std::path::Path> {
+    match verb {
+        Verb::New(new) => Some(&new.case),
+        Verb::Seed(seed) => Some(&seed.case),
+        Verb::Unseed(unseed) => Some(&unseed.case),
+        Verb::Scan(scan) => Some(&scan.case),
+        Verb::Merge(merge) => Some(&merge.case),
+        Verb::Confirm(judge) | Verb::Reject(judge) => Some(&judge.case),
+        Verb::Data(data::Data::Import(import)) => Some(&import.case),
+        Verb::Ranges(ranges) => ranges.records().then_some(ranges.case.as_path()),
+        Verb::Import(import) => Some(&import.case),
+        Verb::Reread(only) | Verb::Link(only) => Some(&only.case),
+        // Those that a later export goes by are on record.
+        Verb::Export(export) => export.records().then_some(export.case.as_path()),
+        Verb::Outcome(one) => one.report.is_some().then_some(one.case.as_path()),
+        Verb::Redact(redact) => Some(&redact.case),
+        Verb::Retention(retention) if retention.apply || retention.why.is_some() => Some(&retention.case),
+        _ => None,
     }
 }
 

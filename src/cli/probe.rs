@@ -15,7 +15,7 @@ use super::scan::sendable;
 use super::term::{Output, Term};
 use crate::clock::SystemClock;
 use crate::net::{Door, Limiter, stop_switch};
-use crate::observation::{Outcome, Presence, Speech};
+use crate::observation::{Outcome, Presences, Speech};
 use crate::probe::{self, Asked, Settings};
 use crate::report::{observation_json, write_json_line};
 use crate::scope::{Narrowing, Scope};
@@ -73,8 +73,7 @@ fn ask(targets: &Targets, door: &Door, settings: &Settings) -> Result<u64, Stop>
                 };
                 let (door, settings, sender) = (door.for_host(), settings.clone(), sender.clone());
                 tasks.spawn_local(async move {
-                    let known = vec![Presence::Unasked; host.services.len()];
-                    let asked = probe::host(&door, &host, &known, &settings, true).await;
+                    let asked = probe::host(&door, &host, Presences::NONE, &settings, true).await;
                     let _ = sender.send(asked).await;
                 });
             }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::args::{DiscoveryArg, Scan};
 use super::case::scope_in_force;
+use super::data::place_hosts;
 use super::exit::{Exit, Stop};
 use super::plan::ScanPlan;
 use super::progress::Watch;
@@ -117,6 +118,9 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     let complete = matches!(result, Ok(true));
     let summary = summarise(id, complete, seconds, cpu_before, seed, &plan, &door, &progress, (found_by, note));
     finish(&args.case, id, &result, &summary, clock.as_ref(), term)?;
+    if result.is_ok() {
+        place_hosts(&mut Case::open(&args.case)?, term)?;
+    }
     if let Some(path) = &args.summary {
         write_summary(path, &summary)?;
     }
@@ -164,15 +168,25 @@ fn discovery(args: &Scan, plan: &ScanPlan, patience: Patience) -> (Discovery, Op
     let worth = match args.discovery {
         DiscoveryArg::Connect => false,
         DiscoveryArg::Syn => true,
-        DiscoveryArg::Auto => services_for_syn(plan) >= WORTH_SYN,
+        DiscoveryArg::Auto => services_for_syn(plan) >= WORTH_SYN && leaves_room_for_syns(plan, patience),
     };
     if !worth {
         return (Discovery::Connect, None);
     }
     match Syn::open(args.source, patience) {
-        Ok(syn) => (Discovery::Syn(syn), None),
+        Ok(syn) => (Discovery::Syn(Box::new(syn)), None),
         Err(why) => (Discovery::Connect, Some(format!("discovery by connections, not by SYN: {why}"))),
     }
+}
+
+/// True when every host's limit of connections has room for a SYN to each of its ports beside a full capture.
+fn leaves_room_for_syns(plan: &ScanPlan, patience: Patience) -> bool {
+    let Some(most) = plan.rates.host_total else { return true };
+    plan.targets.stretches().all(|(_, services)| {
+        let each = u64::from(patience.repeats) + 1;
+        let costs = services.iter().map(|(speech, _)| plan.settings.most_connections(*speech) + each);
+        costs.sum::<u64>() <= u64::from(most)
+    })
 }
 
 /// Services of this shard that lie beyond this machine, on IPv4.

@@ -11,16 +11,20 @@ use super::args::Why;
 use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
 use super::link::population;
+use super::on_record::OnRecord;
 use super::term::{Output, width};
 use crate::facet::{Labels, escape_terminal, show_percent};
 use crate::finding::{Seed, Subject};
-use crate::link::{self, Against, Explanation, Weights};
+use crate::link::{self, Against, CheckVerdict, Explanation, Known, Weights};
 use crate::observation::Speech;
 use crate::probe::Want;
 use crate::report;
 use crate::scope::{Narrowing, Scope};
 use crate::store::{AskedState, Case, Run, RunKind};
 use crate::target::{Order, Shard, Targets};
+
+/// Groups named among what would change a claim.
+const MOST_HINGES: usize = 3;
 
 pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
     let case = Case::open_read_only(&args.case)?;
@@ -47,12 +51,15 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
         )));
     }
     let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
+    let known = OnRecord::of(&case, args.ip)?;
     let mut out = Output::open(None)?;
     let mut explained = 0;
     for one in &against {
-        let Some(explanation) = link::why(&population, &seeds, &verdicts, &weights, &labels, args.ip, one) else {
+        let Some(mut explanation) = link::why(&population, &seeds, &verdicts, &weights, &labels, args.ip, one) else {
             continue;
         };
+        let beside = Known { nearby: explanation.nearby, ..known.beside() };
+        explanation.checks = link::checks(&explanation.evidence, &beside);
         explained += 1;
         if args.json {
             report::write_json_line(&mut out, &explanation)?;
@@ -135,6 +142,35 @@ fn asked(case: &Case, run: &Run, scope: &Scope, address: IpAddr) -> Result<Optio
     Ok((!told.is_empty()).then(|| told.join(", ")))
 }
 
+/// What would change the claim, and which of the known dangers were looked for.
+fn doubts(one: &Explanation) -> String {
+    let mut out = String::new();
+    if !one.hinges.is_empty() {
+        let hinges: Vec<&str> = one.hinges.iter().take(MOST_HINGES).map(|hinge| hinge.words.as_str()).collect();
+        let _ = writeln!(out, "\nwhat would change that (now {} in the set):", show_percent(one.score_in_set));
+        let _ = writeln!(out, "  {}", hinges.join("; "));
+    }
+    let of = |verdict| one.checks.iter().filter(move |check| check.verdict == verdict);
+    let (failed, unknown) = (of(CheckVerdict::Failed).count(), of(CheckVerdict::NotCheckable).count());
+    let passed: Vec<&str> = of(CheckVerdict::Passed).map(|check| check.danger.as_str()).collect();
+    if !one.checks.is_empty() {
+        let _ = writeln!(
+            out,
+            "\nknown ways to be wrong: {failed} failed, {unknown} not checkable, {} passed",
+            passed.len()
+        );
+    }
+    for verdict in [CheckVerdict::Failed, CheckVerdict::NotCheckable] {
+        for check in of(verdict) {
+            let _ = writeln!(out, "  {:<14} {}: {}", verdict.as_str(), check.danger, escape_terminal(&check.words));
+        }
+    }
+    if !passed.is_empty() {
+        let _ = writeln!(out, "  {:<14} {}", "passed", passed.join(", "));
+    }
+    out
+}
+
 /// The explanation for people: plain words first, then the table.
 fn words(one: &Explanation) -> String {
     let mut out = String::new();
@@ -149,6 +185,7 @@ fn words(one: &Explanation) -> String {
     if !one.not_observed.is_empty() {
         let _ = writeln!(out, "  not observed, so without weight: {}", escape_terminal(&one.not_observed.join(", ")));
     }
+    out.push_str(&doubts(one));
     let _ = writeln!(out, "\n{}", report::evidence_table(&one.evidence, Some(width())));
     let _ = writeln!(
         out,

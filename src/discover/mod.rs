@@ -5,11 +5,13 @@
 //! every port by a SYN alone, and only hosts that answer get connections.
 
 mod cookie;
+mod kind;
 mod parked;
 mod sift;
 mod syn;
 
 pub use cookie::Cookies;
+pub use kind::Kind;
 pub use sift::{Figures, Job, Patience, Sift, Sifted};
 pub use syn::{Next, Stage, Syn};
 
@@ -19,7 +21,7 @@ pub enum Discovery {
     /// By the first connection itself.
     Connect,
     /// By SYNs.
-    Syn(Syn),
+    Syn(Box<Syn>),
 }
 
 impl Discovery {
@@ -37,7 +39,7 @@ impl Discovery {
     pub fn for_run(self, run: i64) -> Self {
         match self {
             Self::Connect => Self::Connect,
-            Self::Syn(syn) => Self::Syn(syn.for_run(run.unsigned_abs())),
+            Self::Syn(syn) => Self::Syn(Box::new(syn.for_run(run.unsigned_abs()))),
         }
     }
 }

@@ -9,24 +9,25 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::cookie::Cookies;
+use super::kind::Kind;
 use super::sift::{Patience, Sift, Sifted};
 use crate::net::{Door, NoLine, SynLine, SystemEntropy};
-use crate::observation::Speech;
 use crate::proto::Entropy as _;
-use crate::target::Host;
+use crate::target::Spot;
 
 /// SYNs sent before answers are looked for again.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// The pace of a run is met by so many SYNs every so often; well below the limiter's credit of 10 ms.
 const TICK: Duration = Duration::from_millis(2);
-/// Longest wait with nothing to send.
-const REST: Duration = Duration::from_millis(20);
+/// Shortest and longest wait with nothing to send: answers end it, hosts whose cool-down is over need not be let go one by
+/// one.
+const REST: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(20)];
 
 /// What a stage that asks for a host gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A host and its index. Indices ascend.
-    Host(u64, Host),
+    Host(u64, Spot),
     /// None now: too many are under way.
     Wait,
     /// No more.
@@ -37,10 +38,8 @@ pub enum Next {
 pub trait Stage {
     /// The next host to ask.
     fn next(&mut self) -> Next;
-    /// The host at an index.
-    fn host(&self, index: u64) -> Option<Host>;
-    /// The host at an address, with its index.
-    fn find(&self, address: IpAddr) -> Option<(u64, Host)>;
+    /// The index and the kind of the host at an address.
+    fn find(&self, address: IpAddr) -> Option<(u64, u32)>;
     /// A host is done with.
     fn done(&mut self, sifted: Sifted);
     /// Nothing more will be done for a moment: what was gathered should go on.
@@ -72,15 +71,15 @@ impl Syn {
         Self { run, ..self }
     }
 
-    /// Asks every host of `stage` for the services of `wanted` kinds, until there are no more or a stop is asked for.
+    /// Asks every host of `stage`, which is of one of these kinds, until there are no more or a stop is asked for.
     ///
     /// # Errors
     /// When packets cannot be sent or heard any more.
-    pub fn sift(mut self, door: &Door, wanted: Vec<Speech>, stage: &mut dyn Stage) -> io::Result<()> {
+    pub fn sift(mut self, door: &Door, kinds: Vec<Kind>, stage: &mut dyn Stage) -> io::Result<()> {
         let mut secret = [0; 16];
         SystemEntropy.fill(&mut secret);
         let cookies = Cookies::new(secret, self.run, self.line.first_port());
-        let mut sift = Sift::new(cookies, self.patience, wanted);
+        let mut sift = Sift::new(cookies, self.patience, kinds);
         let (clock, line) = (door.clock(), &mut self.line);
         let mut ended = false;
         loop {
@@ -95,7 +94,7 @@ impl Syn {
                 }
             })?;
             if heard {
-                sift.cool(now, |index| stage.host(index));
+                sift.cool(now);
             }
             while let Some(sifted) = sift.pop() {
                 stage.done(sifted);
@@ -103,7 +102,7 @@ impl Syn {
             let mut full = false;
             while !ended && !full && sift.is_hungry() {
                 match stage.next() {
-                    Next::Host(index, host) => sift.take_in(index, &host),
+                    Next::Host(index, spot) => sift.take_in(index, spot),
                     Next::Wait => full = true,
                     Next::End => ended = true,
                 }
@@ -112,7 +111,10 @@ impl Syn {
             let more = sift.turn(now, BATCH, |job, our_port, sequence| {
                 door.knock(line, job.to, job.speech, our_port, sequence, (today, now))
             })?;
-            line.flush()?;
+            door.flush(line)?;
+            for to in line.unsendable() {
+                sift.unsendable(to, |address| stage.find(address));
+            }
             if !more {
                 stage.hand_on();
                 rest(&sift, line, now);
@@ -137,7 +139,8 @@ fn rest(sift: &Sift, line: &SynLine, now: Duration) {
     if sift.has_unsent() {
         std::thread::sleep(TICK);
     } else {
-        let due = sift.due().map_or(REST, |due| due.saturating_sub(now));
-        line.wait(due.clamp(Duration::from_micros(100), REST));
+        let [least, most] = REST;
+        let due = sift.due().map_or(most, |due| due.saturating_sub(now));
+        line.wait(due.clamp(least, most));
     }
 }

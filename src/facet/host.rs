@@ -46,4 +46,11 @@ impl HostFacts {
             last_seen: None,
         }
     }
+
+    /// Groups that timed out and of which nothing is known from elsewhere.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<Group> {
+        let known = |group: Group| self.facets.iter().any(|(kind, _)| kind.info().group == Some(group));
+        self.timed_out.iter().copied().filter(|group| !known(*group)).collect()
+    }
 }

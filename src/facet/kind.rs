@@ -31,6 +31,22 @@ impl Group {
     pub const ALL: [Self; 9] =
         [Self::Key, Self::Sshd, Self::Cert, Self::Web, Self::Page, Self::Rdp, Self::Ports, Self::Net, Self::Mail];
 
+    /// What the group is about, in words for a reader who is no engineer.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Key => "SSH host key",
+            Self::Sshd => "SSH server and its settings",
+            Self::Cert => "certificate",
+            Self::Web => "web and TLS stack",
+            Self::Page => "page",
+            Self::Rdp => "Windows name and build",
+            Self::Ports => "set of open ports",
+            Self::Net => "network",
+            Self::Mail => "mail and file banners",
+        }
+    }
+
     /// The stable word.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -75,12 +75,24 @@ pub fn escape_html(text: &str) -> String {
     out
 }
 
-/// Text for a CSV cell: one that a spreadsheet would run as a formula gets a leading apostrophe. Quoting is the writer's.
+/// Text for a CSV cell. What a spreadsheet would run as a formula gets an apostrophe before it: at the start of the cell, and
+/// behind a semicolon, where spreadsheets of many countries begin the next cell. Quoting is the writer's.
 #[must_use]
 pub fn escape_csv_cell(text: &str) -> String {
     let shown = escape_terminal(text);
-    if shown.starts_with(['=', '+', '-', '@']) && shown.parse::<f64>().is_err() { format!("'{shown}") } else { shown }
+    if !shown.contains(FORMULA) {
+        return shown;
+    }
+    let parts = shown.split_inclusive(';').map(|part| {
+        let start = part.trim_start();
+        let runs = start.starts_with(FORMULA) && start.trim_end_matches(';').parse::<f64>().is_err();
+        if runs { format!("{}'{start}", " ".repeat(part.len() - start.len())) } else { part.to_owned() }
+    });
+    parts.collect()
 }
+
+/// What begins a formula, in the full-width forms that spreadsheets take too.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
 #[cfg(test)]
 mod tests {
@@ -112,6 +124,17 @@ mod tests {
     fn a_formula_is_text_but_a_number_stays_one() {
         assert_eq!(escape_csv_cell("=cmd()"), "'=cmd()");
         assert_eq!(escape_csv_cell("-12"), "-12");
+        assert_eq!(escape_csv_cell("a-b; 2"), "a-b; 2");
+    }
+
+    #[test]
+    fn a_formula_in_full_width_or_behind_a_semicolon_is_text_too() {
+        for start in ['\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'] {
+            assert_eq!(escape_csv_cell(&format!("{start}cmd")), format!("'{start}cmd"));
+        }
+        assert_eq!(escape_csv_cell("80; =cmd()"), "80; '=cmd()");
+        assert_eq!(escape_csv_cell("a;+b;-1;@c"), "a;'+b;-1;'@c");
+        assert_eq!(escape_csv_cell("  =x"), "  '=x");
     }
 
     #[test]

@@ -13,7 +13,7 @@ const DISTRIBUTION_AT_MOST: f64 = 2.0;
 const VENDOR_AT_MOST: f64 = 4.0;
 
 /// These hold up to so many hosts, and rise with the root of the number above.
-const MEASURED_FROM: f64 = 1000.0;
+const MEASURED_FROM: f64 = 2000.0;
 
 /// The labels, ready to be asked about values of rungs.
 #[derive(Debug)]

@@ -1,11 +1,12 @@
 //! The evidence table of one host against one set, and its plain words.
 
 use super::claim::COUNTS;
+use super::hand::is_ones_own;
 use super::population::small;
 use super::read::{ITEM, PART};
 use super::rung::Rung;
 use super::score::{Ground, Profile, Ratio, Scored, of_group};
-use crate::facet::{Group, show_bytes};
+use crate::facet::{Group, show_bytes, show_percent};
 use crate::finding::Evidence;
 
 /// Longest value kept, in characters. Who shows it to people cuts it shorter.
@@ -35,14 +36,14 @@ pub(super) fn table(ground: Ground<'_>, profile: &Profile, scored: &Scored, own:
     for ((group, ratio), counted) in Group::ALL.into_iter().zip(&scored.ratios).zip(scored.counted) {
         let row = row(ground, profile, group, ratio, counted, own);
         if !row.observed {
-            out.not_observed.push(group_words(group).to_owned());
+            out.not_observed.push(group.words().to_owned());
         } else if counted >= COUNTS {
             reasons.push((-counted, row.words.clone()));
         } else if counted <= -COUNTS / 2.0 {
             against.push((counted, row.words.clone()));
         }
         if let Some(remark) = remark(profile, ratio) {
-            against.push((0.0, format!("{}: {remark}", group_words(group))));
+            against.push((0.0, format!("{}: {remark}", group.words())));
         }
         out.rows.push(row);
     }
@@ -68,6 +69,8 @@ fn row(ground: Ground<'_>, profile: &Profile, group: Group, ratio: &Ratio, count
         log10_lr: rounded(ratio.ln / std::f64::consts::LN_10, 4),
         log10_counted: rounded(counted / std::f64::consts::LN_10, 4),
         observed: ratio.observed,
+        default_of: None,
+        likeness: 1.0,
         words: String::new(),
     };
     let mut same = None;
@@ -77,6 +80,8 @@ fn row(ground: Ground<'_>, profile: &Profile, group: Group, ratio: &Ratio, count
         let members = held.map_or(0, |held| held.members);
         let itself = u32::from(own <= 0.0);
         row.agrees_at = Some(rung.name().to_owned());
+        row.default_of = held.and_then(|held| held.habit).map(|habit| habit.as_str().to_owned());
+        row.likeness = rounded(held.filter(|_| is_ones_own(rung)).map_or(1.0, |held| held.hand), 4);
         row.value = Some(shown(column.value(code)));
         row.in_set = rounded((held.map_or(0.0, |held| held.mass) - own).max(0.0), 2);
         row.set_size = rounded((profile.rung(rung).map_or(0.0, |one| one.mass) - own).max(0.0), 2);
@@ -84,18 +89,19 @@ fn row(ground: Ground<'_>, profile: &Profile, group: Group, ratio: &Ratio, count
         same = Some(rung);
     }
     row.words = match same {
-        _ if !row.observed => format!("{}: not observed", group_words(group)),
+        _ if !row.observed => format!("{}: not observed", group.words()),
         Some(rung) => format!(
-            "same {} as {} of {} in the set; {} of {} other hosts show it: {}",
+            "same {} as {} of {} in the set; {} of {} other hosts show it, {} likely of one hand: {}",
             rung_words(rung, &row),
             number(row.in_set),
             number(row.set_size),
             row.others,
             row.background,
+            show_percent(ratio.hand),
             support(counted)
         ),
         None => {
-            format!("{} differs from all {} in the set: {}", group_words(group), number(row.set_size), support(counted))
+            format!("{} differs from all {} in the set: {}", group.words(), number(row.set_size), support(counted))
         }
     };
     row
@@ -113,25 +119,10 @@ fn remark(profile: &Profile, ratio: &Ratio) -> Option<&'static str> {
     let held = profile.held(rung, code)?;
     if held.habit.is_some() {
         Some("the shared value is a known default, so that it counts for little")
-    } else if held.hand < STRANGERS {
+    } else if is_ones_own(rung) && held.hand < STRANGERS {
         Some("hosts that show the shared value have little else in common, as with a public image: it counts less")
     } else {
         None
-    }
-}
-
-/// The group in plain words.
-pub(super) fn group_words(group: Group) -> &'static str {
-    match group {
-        Group::Key => "SSH host key",
-        Group::Sshd => "SSH server and its settings",
-        Group::Cert => "certificate",
-        Group::Web => "web and TLS stack",
-        Group::Page => "page",
-        Group::Rdp => "Windows name and build",
-        Group::Ports => "set of open ports",
-        Group::Net => "network",
-        Group::Mail => "mail and file banners",
     }
 }
 
@@ -157,7 +148,7 @@ pub(super) fn support(counted: f64) -> &'static str {
 }
 
 /// A value for the table: parts joined by ` + `, cut at a length that no real one has.
-fn shown(value: &[u8]) -> String {
+pub(super) fn shown(value: &[u8]) -> String {
     let parts: Vec<String> = value
         .split(|byte| *byte == PART)
         .map(|part| part.split(|byte| *byte == ITEM).map(show_bytes).collect::<Vec<_>>().join(", "))

@@ -15,7 +15,7 @@ const LISTED: f64 = 0.001;
 /// A rival is named among what speaks against from this share on.
 const RIVAL: f64 = 0.05;
 
-/// All results, in a fixed order.
+/// All results, in a fixed order; `hypotheses` are clusters that no seed explains.
 pub(super) fn findings(ground: Ground<'_>, providers: &Providers, hypotheses: bool) -> Findings {
     let mut ranking = Vec::new();
     let mut clusters = Vec::new();
@@ -43,22 +43,13 @@ pub(super) fn findings(ground: Ground<'_>, providers: &Providers, hypotheses: bo
     }
     let hosts = explain::hosts(ground.population.len());
     let seeded = explain::hosts(taken.len());
-    Findings {
-        weights: ground.weights.name().to_owned(),
-        hosts,
-        background: hosts.saturating_sub(seeded),
-        ranking,
-        clusters,
-    }
+    Findings { weights: ground.weights.label(), hosts, background: hosts.saturating_sub(seeded), ranking, clusters }
 }
 
 /// The hosts of one provider, best first.
 fn rank(ground: Ground<'_>, providers: &Providers, place: usize, provider: &Provider) -> Vec<(u32, Finding)> {
-    let mut hosts: BTreeSet<u32> = provider.grown.candidates.iter().map(|one| one.0).collect();
-    for theory in &provider.theories {
-        hosts.extend(theory.grown.candidates.iter().map(|one| one.0));
-    }
-    let mut claims: Vec<(u32, Claim)> = hosts
+    let mut claims: Vec<(u32, Claim)> = provider
+        .candidates()
         .into_iter()
         .filter_map(|host| Some((host, providers.claim(ground, place, host)?)))
         .filter(|(_, claim)| claim.score >= LISTED)

@@ -1,7 +1,7 @@
 //! Fitting the weights on labelled populations: generated worlds, or a team's own closed cases.
 //!
-//! In: populations of which the operators are known ([`Labelled`]). Out: [`Weights`], and how well their scores hold
-//! ([`reliability`]). Four steps, each with the result of those before it:
+//! In: populations of which the operators are known ([`World`]). Out: [`Weights`].
+//! Four steps, each with the result of those before it:
 //!
 //! 1. what shows that the holders of a value are one hand (`hand`);
 //! 2. what each group's agreement counts (`score`), on sets of confirmed hosts drawn from an operator and on sets as
@@ -25,9 +25,7 @@ use super::score::{BOUNDS, Ground, Member, Profile, SUPPORTS, weight_in};
 use super::solve::{Row, logistic};
 use super::theory;
 use super::weights::Weights;
-use crate::clock::Timestamp;
 use crate::facet::{Group, Labels};
-use crate::finding::{Seed, Subject};
 
 /// What a host that is no seed counts in the fit of hands. Without such hosts no public image's key would be met.
 const OTHERS: f64 = 0.25;
@@ -45,14 +43,14 @@ const FLEET_COUNTS: usize = 200;
 
 /// A population of which the operators are known.
 #[derive(Debug)]
-pub struct Labelled<'a> {
+pub struct World<'a> {
     population: &'a Population,
     /// By place; `None` for a host that stands alone.
     operators: Vec<Option<u32>>,
     seeds: Vec<u32>,
 }
 
-impl<'a> Labelled<'a> {
+impl<'a> World<'a> {
     /// A population with the operator of each host that has one, and the hosts that may be seeds. Hosts that `operators`
     /// does not name stand alone; addresses outside the population are passed over.
     #[must_use]
@@ -104,17 +102,17 @@ pub struct Plan {
 
 /// Fits all weights but the concentrations, starting from `start`. A group that no population shows keeps its own.
 #[must_use]
-pub fn fit(worlds: &[Labelled<'_>], start: &Weights, labels: &Labels, plan: &Plan) -> Weights {
+pub fn fit(worlds: &[World<'_>], start: &Weights, labels: &Labels, plan: &Plan) -> Weights {
     let mut weights = start.named(&plan.name, &plan.source).with_hands(hands(worlds, start, plan));
     for _ in 0..2 {
         weights = sums(worlds, &weights, labels, plan);
     }
-    trusts(worlds, &weights, labels, plan)
+    trusts(worlds, &weights, labels, plan).sealed()
 }
 
 /// Whether a value shows one hand: the share of other holders of a host's value that have the host's operator. Seeds
 /// count in full. For host keys a sample of all other hosts counts too.
-fn hands(worlds: &[Labelled<'_>], weights: &Weights, plan: &Plan) -> BTreeMap<Group, Logistic> {
+fn hands(worlds: &[World<'_>], weights: &Weights, plan: &Plan) -> BTreeMap<Group, Logistic> {
     let mut rows: BTreeMap<Group, Vec<Check>> = BTreeMap::new();
     for (number, world) in (0_u64..).zip(worlds) {
         let mut shown: BTreeMap<(Rung, u32), (f64, f64)> = BTreeMap::new();
@@ -146,7 +144,7 @@ fn hands(worlds: &[Labelled<'_>], weights: &Weights, plan: &Plan) -> BTreeMap<Gr
 }
 
 /// The weights of the sum over groups.
-fn sums(worlds: &[Labelled<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -> Weights {
+fn sums(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -> Weights {
     let mut rows = Vec::new();
     for (number, world) in (0_u64..).zip(worlds) {
         let defaults = Defaults::new(labels);
@@ -181,7 +179,7 @@ fn sums(worlds: &[Labelled<'_>], weights: &Weights, labels: &Labels, plan: &Plan
 }
 
 /// The rows that one set teaches: its candidates. Of strangers that agree in little, a part stands for all.
-fn rows_of(ground: Ground<'_>, world: &Labelled<'_>, seed: u32, members: &[Member], plan: &Plan, out: &mut Vec<Row>) {
+fn rows_of(ground: Ground<'_>, world: &World<'_>, seed: u32, members: &[Member], plan: &Plan, out: &mut Vec<Row>) {
     let profile = Profile::new(ground, members, &[]);
     for host in super::grow::gather(ground.population, &profile, members) {
         if host == seed || ground.population.answers_everywhere(host) {
@@ -227,7 +225,7 @@ fn sum_terms(ground: Ground<'_>, profile: &Profile, host: u32, own: f64) -> Vec<
 }
 
 /// How far grown sets, their fleets, and sets around other hosts are believed.
-fn trusts(worlds: &[Labelled<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -> Weights {
+fn trusts(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -> Weights {
     let (mut sets, mut fleets, mut theories): (Vec<Check>, Vec<Check>, Vec<Check>) = Default::default();
     let counts = |members: &[Member]| f64::from(small(members.len().min(FLEET_COUNTS))).sqrt();
     for (number, world) in (0_u64..).zip(worlds) {
@@ -270,55 +268,4 @@ fn draw(parts: &[u64]) -> f64 {
         x ^= x >> 31;
     }
     f64::from(u32::try_from(x >> 32).unwrap_or(0)) / 4_294_967_296.0
-}
-
-/// How often what is said with a probability is true.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reliability {
-    /// Scores from here.
-    pub from: f64,
-    /// To here.
-    pub to: f64,
-    /// Links with such a score.
-    pub links: u64,
-    /// Their mean score.
-    pub said: f64,
-    /// The share of them that is true.
-    pub found: f64,
-}
-
-/// The links of score 0.01 and more that each of `plan.seeds` seeds of each world leads to, in ten classes of score.
-#[must_use]
-pub fn reliability(worlds: &[Labelled<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -> Vec<Reliability> {
-    let mut sums = [(0_u64, 0.0_f64, 0.0_f64); 10];
-    for (number, world) in (0_u64..).zip(worlds) {
-        for seed in drawn(&world.seeds, plan.seeds, &[plan.random, number, 2]) {
-            let seeds = [Seed {
-                provider: "seed".to_owned(),
-                subject: Subject::Host(world.population.address(seed)),
-                why: "labelled".to_owned(),
-                source: None,
-                date: None,
-                recorded_at: Timestamp::UNIX_EPOCH,
-            }];
-            let found = super::run_seeds(world.population, &seeds, &[], weights, labels);
-            for one in found.ranking.iter().filter(|one| one.score >= 0.01) {
-                let Some(host) = world.population.find(one.address).filter(|host| *host != seed) else { continue };
-                let class = (1..10).take_while(|tenth| one.score >= f64::from(*tenth) / 10.0).count();
-                if let Some(sum) = sums.get_mut(class) {
-                    sum.0 += 1;
-                    sum.1 += one.score;
-                    sum.2 += f64::from(u8::from(world.same(host, seed)));
-                }
-            }
-        }
-    }
-    let classes = (0_u32..).zip(sums).filter(|(_, sum)| sum.0 > 0);
-    classes
-        .map(|(class, (links, said, found))| {
-            let n = f64::from(u32::try_from(links).unwrap_or(u32::MAX));
-            let from = f64::from(class) / 10.0;
-            Reliability { from, to: from + 0.1, links, said: said / n, found: found / n }
-        })
-        .collect()
 }

@@ -59,6 +59,15 @@ pub(super) fn names(group: Group) -> Vec<String> {
     rungs.chain(["ln holders".to_owned()]).chain(groups).chain(rest).collect()
 }
 
+/// True for values that are taken for one owner's: where their holders are strangers, a reader is told. Stacks and networks
+/// are shared by strangers anyway, and their frequency says so.
+pub(super) fn is_ones_own(rung: Rung) -> bool {
+    matches!(
+        rung,
+        Rung::HostKey | Rung::Certificate | Rung::CertKey | Rung::Body | Rung::FaviconTitle | Rung::ComputerName
+    )
+}
+
 /// What is known of a value without labels, in the order of [`names`].
 pub(super) fn terms(population: &Population, weights: &Weights, rung: Rung, code: u32) -> Vec<f64> {
     let holders = population.column(rung).holders(code);

@@ -11,8 +11,11 @@
 //! less. What no seed explains is offered as clusters that are hypotheses (`blind`). Method and figures:
 //! docs/LINKAGE.md.
 
+mod ask;
 mod blind;
+mod checks;
 mod claim;
+mod columns;
 mod defaults;
 mod explain;
 mod family;
@@ -22,12 +25,12 @@ mod fleet;
 mod grow;
 mod hand;
 mod logistic;
-
 mod pair;
 mod pattern;
 mod population;
 mod provider;
 mod read;
+mod reliability;
 mod rung;
 mod score;
 mod solve;
@@ -36,6 +39,8 @@ mod weights;
 mod why;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
@@ -43,8 +48,12 @@ use std::net::IpAddr;
 use crate::facet::Labels;
 use crate::finding::{Findings, Seed, Verdict};
 
-pub use fit::{Labelled, Plan, Reliability, fit, reliability};
+pub use ask::{Answer, Question, Shared};
+pub use checks::{Check, CheckVerdict, Known, Nearby, checks};
+pub use columns::columns_version;
+pub use fit::{Plan, World, fit};
 pub use population::{Builder, Population};
+pub use reliability::{Bin, Labelled, Reliability, reliability};
 pub use weights::{Weights, WeightsError};
 pub use why::{Against, Explanation};
 
@@ -68,9 +77,9 @@ pub fn run(
     findings::findings(ground, &providers, true)
 }
 
-/// As [`run`], without the hypotheses.
+/// As [`run`], without clusters that no seed explains.
 #[must_use]
-pub fn run_seeds(
+pub fn rank(
     population: &Population,
     seeds: &[Seed],
     verdicts: &[Verdict],
@@ -82,6 +91,22 @@ pub fn run_seeds(
     let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
     let providers = provider::providers(ground, seeds, verdicts);
     findings::findings(ground, &providers, false)
+}
+
+/// The hosts whose confirmation or rejection would teach most, at most `most`.
+#[must_use]
+pub fn ask(
+    population: &Population,
+    seeds: &[Seed],
+    verdicts: &[Verdict],
+    weights: &Weights,
+    labels: &Labels,
+    most: usize,
+) -> Vec<Question> {
+    let defaults = Defaults::new(labels);
+    let hands = Hands::default();
+    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
+    ask::questions(ground, seeds, verdicts, most)
 }
 
 /// The reasons for and against one link. `None` when the host, or what it is compared with, is not in the population.
@@ -105,4 +130,23 @@ pub fn why(
         }
         Against::Host(other) => why::against_host(ground, address, *other),
     }
+}
+
+/// The same for several hosts of one provider, whose set is grown once; hosts that are not in the population are left out.
+#[must_use]
+pub fn why_each(
+    population: &Population,
+    seeds: &[Seed],
+    verdicts: &[Verdict],
+    weights: &Weights,
+    labels: &Labels,
+    addresses: &[IpAddr],
+    provider: &str,
+) -> Vec<Explanation> {
+    let defaults = Defaults::new(labels);
+    let hands = Hands::default();
+    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
+    let providers = provider::providers(ground, seeds, verdicts);
+    let each = |address: &IpAddr| why::against_provider(ground, &providers, *address, provider);
+    addresses.iter().filter_map(each).collect()
 }

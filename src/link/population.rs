@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 use super::family;
 use super::read::{self, Values};
 use super::rung::{RUNGS, Rung};
-use crate::facet::{FacetKind, HostFacts};
-use crate::finding::{Seed, Subject};
+use crate::facet::HostFacts;
+use crate::finding::Subject;
 
 /// No value on this rung.
 const ABSENT: u32 = u32::MAX;
@@ -87,6 +87,44 @@ impl Column {
     pub(super) fn observed(&self) -> u32 {
         self.observed
     }
+
+    /// Cells and spill, to be kept.
+    pub(super) fn raw(&self) -> (&[u32], &[u32]) {
+        (&self.cells, &self.spill)
+    }
+
+    /// A column from what was kept of it; `None` when that is not of one piece.
+    pub(super) fn from_raw(cells: Vec<u32>, spill: Vec<u32>, values: Vec<Box<[u8]>>) -> Option<Self> {
+        let mut column = Self { cells, spill, values, ..Self::default() };
+        let hosts = small(column.cells.len());
+        column.observed = small((0..hosts).filter(|host| column.is_observed(*host)).count());
+        let mut starts = vec![0_u32; column.values.len() + 1];
+        for code in (0..hosts).flat_map(|host| column.codes(host)) {
+            *starts.get_mut(at(*code).checked_add(1)?)? += 1;
+        }
+        column.starts = sums(starts)?;
+        let mut next = column.starts.clone();
+        let mut postings = vec![0; at(*column.starts.last()?)];
+        for host in 0..hosts {
+            for code in column.codes(host) {
+                let place = next.get_mut(at(*code))?;
+                *postings.get_mut(at(*place))? = host;
+                *place += 1;
+            }
+        }
+        column.postings = postings;
+        Some(column)
+    }
+}
+
+/// Running sums; `None` when they do not fit.
+fn sums(mut counts: Vec<u32>) -> Option<Vec<u32>> {
+    let mut sum = 0_u32;
+    for count in &mut counts {
+        sum = sum.checked_add(*count)?;
+        *count = sum;
+    }
+    Some(counts)
 }
 
 /// All hosts of a case.
@@ -122,6 +160,24 @@ impl Population {
         f64::from(small(self.addresses.len()))
     }
 
+    /// All hosts in the order of their addresses, and whether every port of theirs answers.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = (IpAddr, bool)> {
+        self.addresses.iter().copied().zip(self.everywhere.iter().copied())
+    }
+
+    /// A population of these columns; `None` when one is missing.
+    pub(super) fn from_columns(addresses: Vec<IpAddr>, everywhere: Vec<bool>, columns: Vec<Column>) -> Option<Self> {
+        Some(Self { addresses, everywhere, columns: columns.try_into().ok()?, watched: BTreeMap::new() })
+    }
+
+    /// Says which hosts show a facet that is a seed: those among `addresses` that are in the population.
+    pub fn watch(&mut self, subject: &Subject, addresses: impl IntoIterator<Item = IpAddr>) {
+        let mut hosts: Vec<u32> = addresses.into_iter().filter_map(|address| self.find(address)).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        self.watched.insert(subject.clone(), hosts);
+    }
+
     /// The place of an address.
     pub(super) fn find(&self, address: IpAddr) -> Option<u32> {
         self.addresses.binary_search(&address).ok().map(small)
@@ -149,8 +205,8 @@ impl Population {
         self.columns.get(place).unwrap_or(first)
     }
 
-    /// The hosts a seed or verdict speaks of. A facet speaks of every host that shows it, if the builder was told to
-    /// [watch](Builder::watching) for it.
+    /// The hosts a seed or verdict speaks of. A facet speaks of every host that shows it, if the population was told
+    /// [who does](Self::watch).
     pub(super) fn subjects(&self, subject: &Subject) -> Vec<u32> {
         match subject {
             Subject::Host(address) => self.find(*address).into_iter().collect(),
@@ -166,7 +222,6 @@ pub struct Builder {
     places: HashMap<IpAddr, u32>,
     tables: [Table; RUNGS],
     simhashes: Vec<(u32, u64)>,
-    watched: BTreeMap<Subject, Vec<u32>>,
 }
 
 #[derive(Debug)]
@@ -175,33 +230,30 @@ struct Draft {
     everywhere: bool,
 }
 
-/// One rung while hosts still come: a slot for each value.
+/// One rung while hosts still come: a slot for each value. A value that only one host shows costs some 45 bytes.
 #[derive(Debug, Default)]
 struct Table {
-    slots: HashMap<u128, u32>,
-    entries: Vec<Entry>,
+    slots: HashMap<Digest, u32>,
+    /// For each slot the host that showed the value first.
+    first: Vec<u32>,
+    /// Values from the second host on, by slot: a lone value is never shown.
+    values: HashMap<u32, Box<[u8]>>,
     /// (host, slot), as they came.
     shown: Vec<(u32, u32)>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    digest: u128,
-    /// The host that showed it first.
-    first: u32,
-    /// Kept from the second host on: a lone value is never shown.
-    value: Option<Box<[u8]>>,
-}
+/// The first 16 bytes of the SHA-256: strangers choose these values, so that a weaker hash would let them collide. In
+/// four words, so that a table of them has no padding.
+type Digest = [u32; 4];
 
 impl Table {
     fn add(&mut self, host: u32, value: &[u8]) {
-        let digest = digest(value);
-        let next = small(self.entries.len());
-        let slot = *self.slots.entry(digest).or_insert(next);
-        match self.entries.get_mut(at(slot)) {
-            None => self.entries.push(Entry { digest, first: host, value: None }),
-            Some(entry) if entry.first != host && entry.value.is_none() => {
-                entry.value = Some(value.get(..SHOWN).unwrap_or(value).into());
+        let next = small(self.first.len());
+        let slot = *self.slots.entry(digest(value)).or_insert(next);
+        match self.first.get(at(slot)) {
+            None => self.first.push(host),
+            Some(first) if *first != host => {
+                self.values.entry(slot).or_insert_with(|| value.get(..SHOWN).unwrap_or(value).into());
             }
             Some(_) => {}
         }
@@ -210,38 +262,34 @@ impl Table {
 
     /// The finished column; `order` gives each draft its place.
     fn finish(mut self, order: &[u32]) -> Column {
-        drop(self.slots);
-        let mut ranked: Vec<(u128, u32)> = self
-            .entries
-            .iter()
-            .zip(0..)
-            .filter(|(entry, _)| entry.value.is_some())
-            .map(|(e, slot)| (e.digest, slot))
-            .collect();
+        let mut ranked: Vec<(Digest, u32)> =
+            std::mem::take(&mut self.slots).into_iter().filter(|(_, slot)| self.values.contains_key(slot)).collect();
         ranked.sort_unstable();
-        let mut codes = vec![LONE; self.entries.len()];
+        let mut codes = vec![LONE; self.first.len()];
         let mut values = Vec::with_capacity(ranked.len());
         for ((_, slot), code) in ranked.iter().zip(0_u32..) {
-            if let (Some(place), Some(entry)) = (codes.get_mut(at(*slot)), self.entries.get_mut(at(*slot))) {
+            if let Some(place) = codes.get_mut(at(*slot)) {
                 *place = code;
-                values.push(entry.value.take().unwrap_or_default());
+                values.push(self.values.remove(slot).unwrap_or_default());
             }
         }
-        drop(self.entries);
+        drop(self.first);
         // (host, code) in order; lone values sort behind shared ones of the same host.
-        let mut shown: Vec<(u32, u32)> = self
-            .shown
-            .iter()
-            .filter_map(|(host, slot)| Some((*order.get(at(*host))?, *codes.get(at(*slot))?)))
-            .collect();
+        let mut shown = self.shown;
+        for (host, slot) in &mut shown {
+            *slot = codes.get(at(*slot)).copied().unwrap_or(LONE);
+            *host = order.get(at(*host)).copied().unwrap_or(*host);
+        }
+        drop(codes);
         shown.sort_unstable();
         shown.dedup();
-        let mut column = Column { cells: vec![ABSENT; order.len()], values, ..Column::default() };
+        let mut column = Column { cells: vec![ABSENT; order.len()], ..Column::default() };
         for one in shown.chunk_by(|a, b| a.0 == b.0) {
             column.fill(one);
         }
-        column.post(&shown);
-        column
+        drop(shown);
+        // Never `None`: every code is one of the values'.
+        Column::from_raw(column.cells, column.spill, values).unwrap_or_default()
     }
 }
 
@@ -260,34 +308,7 @@ impl Column {
         };
         if let Some(place) = self.cells.get_mut(at(*host)) {
             *place = cell;
-            self.observed += 1;
         }
-    }
-
-    /// Makes the postings from (host, code) in order of hosts.
-    fn post(&mut self, shown: &[(u32, u32)]) {
-        let mut starts = vec![0_u32; self.values.len() + 1];
-        for (_, code) in shown.iter().filter(|(_, code)| *code != LONE) {
-            if let Some(count) = starts.get_mut(at(*code) + 1) {
-                *count += 1;
-            }
-        }
-        let mut sum = 0;
-        for start in &mut starts {
-            sum += *start;
-            *start = sum;
-        }
-        let mut next = starts.clone();
-        self.postings = vec![0; at(sum)];
-        for (host, code) in shown.iter().filter(|(_, code)| *code != LONE) {
-            if let Some(place) = next.get_mut(at(*code)) {
-                if let Some(posting) = self.postings.get_mut(at(*place)) {
-                    *posting = *host;
-                }
-                *place += 1;
-            }
-        }
-        self.starts = starts;
     }
 }
 
@@ -298,11 +319,16 @@ impl Builder {
         Self::default()
     }
 
-    /// A builder that remembers which hosts show the facets that are seeds.
+    /// Number of hosts added so far.
     #[must_use]
-    pub fn watching(seeds: &[Seed]) -> Self {
-        let facets = seeds.iter().map(|seed| &seed.subject).filter(|subject| matches!(subject, Subject::Facet(..)));
-        Self { watched: facets.map(|subject| (subject.clone(), Vec::new())).collect(), ..Self::default() }
+    pub fn len(&self) -> usize {
+        self.drafts.len()
+    }
+
+    /// True before the first host.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.drafts.is_empty()
     }
 
     /// Adds what is known of a host. Facts of one address given in several pieces are joined.
@@ -323,11 +349,6 @@ impl Builder {
             }
         }
         self.simhashes.extend(simhashes.into_iter().map(|hash| (host, hash)));
-        for (subject, hosts) in &mut self.watched {
-            if shows(facts, subject) && hosts.last() != Some(&host) {
-                hosts.push(host);
-            }
-        }
     }
 
     /// The population of all hosts added.
@@ -352,27 +373,20 @@ impl Builder {
         }
         let everywhere =
             sorted.iter().map(|(_, draft)| self.drafts.get(at(*draft)).is_some_and(|draft| draft.everywhere)).collect();
-        let mut watched = self.watched;
-        for hosts in watched.values_mut() {
-            *hosts = hosts.iter().filter_map(|host| order.get(at(*host)).copied()).collect();
-            hosts.sort_unstable();
-            hosts.dedup();
-        }
         let columns = self.tables.map(|table| table.finish(&order));
-        Population { addresses: sorted.into_iter().map(|(address, _)| address).collect(), everywhere, columns, watched }
+        Population {
+            addresses: sorted.into_iter().map(|(address, _)| address).collect(),
+            everywhere,
+            columns,
+            watched: BTreeMap::new(),
+        }
     }
 }
 
-/// True when a host shows the facet a seed names.
-fn shows(facts: &HostFacts, subject: &Subject) -> bool {
-    let Subject::Facet(name, value) = subject else { return false };
-    let Ok(kind) = name.parse::<FacetKind>() else { return false };
-    facts.facets.iter().any(|(of, stored)| *of == kind && stored == value.as_bytes())
-}
-
-/// The first 16 bytes of the SHA-256: strangers choose these values, so that a weaker hash would let them collide.
-fn digest(value: &[u8]) -> u128 {
-    Sha256::digest(value).iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+fn digest(value: &[u8]) -> Digest {
+    let whole = Sha256::digest(value);
+    let mut words = whole.chunks_exact(4).map(|word| word.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)));
+    std::array::from_fn(|_| words.next().unwrap_or_default())
 }
 
 /// A host or code as an index.
@@ -388,6 +402,7 @@ pub(super) fn small(length: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facet::FacetKind;
 
     fn host(address: &str, keys: &[&str]) -> HostFacts {
         let mut facts = HostFacts::new(address.parse().unwrap());

@@ -48,6 +48,12 @@ pub(super) struct Claim {
 }
 
 impl Provider {
+    /// All hosts that may be its, ascending.
+    pub(super) fn candidates(&self) -> BTreeSet<u32> {
+        let sets = std::iter::once(&self.grown).chain(self.theories.iter().map(|theory| &theory.grown));
+        sets.flat_map(|set| set.candidates.iter().map(|one| one.0)).collect()
+    }
+
     /// The theory by which a claim was made, if it was.
     pub(super) fn theory(&self, claim: &Claim) -> Option<&Theory> {
         claim.theory.and_then(|place| self.theories.get(place))

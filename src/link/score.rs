@@ -20,7 +20,7 @@ use super::hand::Hands;
 use super::logistic::probability;
 use super::population::{Population, small};
 use super::rung::{GROUPS, RUNGS, Rung, is_provider_side};
-use super::weights::Weights;
+use super::weights::{Sum, Weights};
 use crate::facet::{Group, Habit};
 
 /// The Pitman-Yor discount.
@@ -133,6 +133,23 @@ impl Scored {
     pub(super) fn probability(&self) -> f64 {
         probability(self.log_odds)
     }
+
+    /// What agreement in several groups, or in a value of one hand, adds; one group may be left out.
+    fn together(&self, sum: &Sum, left_out: Option<Group>) -> f64 {
+        let groups = Group::ALL.into_iter().zip(&self.ratios);
+        let supporting = groups.filter(|(group, ratio)| Some(*group) != left_out && ratio.ln.min(BOUNDS.1) > SUPPORTS);
+        let (count, hand) =
+            supporting.fold((0, 0.0_f64), |(count, hand), (_, ratio)| (count + 1, hand.max(ratio.hand)));
+        let two = if count >= 2 { sum.two } else { 0.0 };
+        let three = if count >= 3 { sum.three } else { 0.0 };
+        two + three + sum.hand * hand
+    }
+
+    /// The log odds without one group.
+    pub(super) fn without(&self, ground: Ground<'_>, group: Group) -> f64 {
+        let sum = &ground.weights.seed;
+        self.log_odds - of_group(&self.counted, group) - self.together(sum, None) + self.together(sum, Some(group))
+    }
 }
 
 impl Profile {
@@ -243,18 +260,12 @@ impl Profile {
     pub(super) fn score(&self, ground: Ground<'_>, host: u32, own: f64) -> Scored {
         let ratios = self.ratios(ground, host, own);
         let mut counted = [0.0; GROUPS];
-        let mut supports = 0;
-        let mut hand = 0.0_f64;
         let groups = ratios.iter().zip(Group::ALL).zip(ground.weights.groups()).zip(&self.ceilings);
         for (slot, (((ratio, group), weights), ceiling)) in counted.iter_mut().zip(groups) {
             let ln = ratio.ln.clamp(BOUNDS.0, BOUNDS.1);
             if ln > 0.0 {
                 let weight = weights.support + (weights.one_hand - weights.support) * ratio.hand;
                 *slot = (weight * ln).min(*ceiling);
-                if ln > SUPPORTS {
-                    supports += 1;
-                    hand = hand.max(ratio.hand);
-                }
             } else {
                 *slot = (weights.against * ln).max(if is_provider_side(group) {
                     f64::NEG_INFINITY
@@ -263,12 +274,10 @@ impl Profile {
                 });
             }
         }
-        let sum = &ground.weights.seed;
         let prior = ground.weights.prior(ground.population.size(), self.mass);
-        let two = if supports >= 2 { sum.two } else { 0.0 };
-        let three = if supports >= 3 { sum.three } else { 0.0 };
-        let log_odds = prior + two + three + sum.hand * hand + counted.iter().sum::<f64>();
-        Scored { ratios, counted, log_odds }
+        let mut scored = Scored { ratios, counted, log_odds: prior + counted.iter().sum::<f64>() };
+        scored.log_odds += scored.together(&ground.weights.seed, None);
+        scored
     }
 }
 

@@ -312,12 +312,10 @@ fn a_confirmed_host_raises_those_like_it() {
 #[test]
 fn a_facet_can_be_a_seed() {
     let subject = Subject::Facet("ssh.hassh_server".to_owned(), "hassh-b".to_owned());
-    let seeds = [Seed { subject, ..seed("beta", address(B, 1)) }];
-    let mut builder = Builder::watching(&seeds);
-    for host in street() {
-        builder.add(&host);
-    }
-    let found = run(&builder.finish(), &seeds, &[], &Weights::builtin().unwrap(), &Labels::builtin().unwrap());
+    let seeds = [Seed { subject: subject.clone(), ..seed("beta", address(B, 1)) }];
+    let mut population = population(&street());
+    population.watch(&subject, block(B, 1..=8));
+    let found = run(&population, &seeds, &[], &Weights::builtin().unwrap(), &Labels::builtin().unwrap());
     assert_eq!(members(&found, "beta"), block(B, 1..=8));
     assert!(found.ranking.iter().all(|one| one.seed == "ssh.hassh_server=hassh-b"));
 }
@@ -465,8 +463,8 @@ proptest! {
             hosts.push(host(9, n, &[(FacetKind::SshHostKey, format!("lonely{n}"))]));
         }
         let after = explain(&hosts, &[], address(A, one), &Against::Host(address(A, 1)));
-        // The count itself, and through the share of one hand the counts of the other groups.
-        let most = 4.0 * ((size + f64::from(strangers)) / size).log10();
+        // The value's own count, and through the share of one hand those of the other eight groups.
+        let most = 9.0 * ((size + f64::from(strangers)) / size).log10();
         for (old, new) in before.evidence.iter().zip(&after.evidence) {
             prop_assert!(new.log10_lr <= old.log10_lr + most + 1e-3, "{:?} {:?}", old, new);
         }

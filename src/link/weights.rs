@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::explain::rounded;
 use super::logistic::{Check, Logistic};
@@ -18,6 +19,8 @@ use crate::facet::Group;
 pub struct Weights {
     name: String,
     source: String,
+    /// SHA-256 of the text they were read from, its first 16 hex digits.
+    digest: String,
     fitted_at_hosts: f64,
     groups: [GroupWeights; GROUPS],
     /// Weights of a host against a set.
@@ -126,7 +129,8 @@ impl Weights {
             *slot = *file.groups.get(group.as_str()).ok_or(WeightsError::Missing(group.as_str()))?;
         }
         let File { name, source, fitted_at_hosts, seed, purity, hand, fleet, theory, .. } = file;
-        Ok(Self { name, source, fitted_at_hosts, groups, seed, purity, fleet, theory, hand })
+        let digest = digest(text.as_bytes());
+        Ok(Self { name, source, digest, fitted_at_hosts, groups, seed, purity, fleet, theory, hand })
     }
 
     /// Whether a shared value of a group shows one hand; `None` where that was not fitted.
@@ -180,6 +184,11 @@ impl Weights {
         }
     }
 
+    /// The same with its own digest: the last step of a fit.
+    pub(super) fn sealed(self) -> Self {
+        Self { digest: digest(self.to_json().as_bytes()), ..self }
+    }
+
     /// As a file.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -204,6 +213,12 @@ impl Weights {
         &self.name
     }
 
+    /// Name, version and digest, as every result names the weights it used.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{} (sha256 {}\u{2026})", self.name, self.digest)
+    }
+
     /// How each group counts, in the order of [`Group::ALL`].
     pub(super) fn groups(&self) -> &[GroupWeights; GROUPS] {
         &self.groups
@@ -216,6 +231,12 @@ impl Weights {
         let most = PRIOR_AT_MOST.max(EXPECTED / hosts.max(2.0 * EXPECTED)).ln();
         (sum.base + (self.fitted_at_hosts / hosts.max(1.0)).ln() + sum.size * share).min(most)
     }
+}
+
+/// The first 16 hex digits of the SHA-256 of a text.
+fn digest(text: &[u8]) -> String {
+    let sha256: [u8; 32] = Sha256::digest(text).into();
+    format!("{:016x}", u64::from_be_bytes(sha256.first_chunk::<8>().copied().unwrap_or_default()))
 }
 
 #[cfg(test)]

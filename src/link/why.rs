@@ -8,9 +8,10 @@ use super::explain::{self, rounded};
 use super::findings::{confirmation, level_words, log10, rival_words, theory_words};
 use super::population::Population;
 use super::provider::Providers;
-use super::score::{Ground, Profile, Scored, weight_in};
-use super::{claim, logistic};
-use crate::facet::show_percent;
+use super::rung::{Rung, is_provider_side};
+use super::score::{Ground, Member, Profile, Scored, weight_in};
+use super::{Check, Nearby, claim, logistic};
+use crate::facet::{Group, show_percent};
 use crate::finding::{Evidence, Level};
 
 /// What a host is compared with.
@@ -70,6 +71,24 @@ pub struct Explanation {
     pub weights: String,
     /// Hosts of the population.
     pub hosts: u64,
+    /// What would change it most: the same sum without each group that counts, strongest first.
+    pub hinges: Vec<Hinge>,
+    /// The strongest shared value of the provider's side among the other hosts of its own network.
+    #[serde(skip)]
+    pub nearby: Option<Nearby>,
+    /// The named dangers, each with its verdict.
+    pub checks: Vec<Check>,
+}
+
+/// What the claim would be if one group's agreement turned out to mean nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hinge {
+    /// The group.
+    pub group: String,
+    /// Probability within the set without it.
+    pub score_in_set: f64,
+    /// In plain words.
+    pub words: String,
 }
 
 /// Explains a host against a provider's set; `None` when host or provider are unknown.
@@ -86,7 +105,7 @@ pub(super) fn against_provider(
     let claim = providers.claim(ground, place, host);
     let set = claim.as_ref().map_or(grown, |claim| provider.set(claim));
     let scored = claim.map_or_else(|| grown.score(ground, host), |claim| claim.scored);
-    let mut out = from_table(ground, &set.profile, &scored, host, weight_in(&set.members, host));
+    let mut out = from_table(ground, &set.profile, &set.members, &scored, host);
     let alone = f64::from(u8::from(provider.confirmed.contains_key(&host)));
     name.clone_into(&mut out.against);
     out.set_size = explain::hosts(set.members.len());
@@ -121,9 +140,10 @@ pub(super) fn against_host(ground: Ground<'_>, address: IpAddr, other: IpAddr) -
     let population: &Population = ground.population;
     let (host, second) = (population.find(address)?, population.find(other)?);
     let own = f64::from(u8::from(host == second));
-    let profile = Profile::new(ground, &[(second, 1.0)], &[]);
+    let members = [(second, 1.0)];
+    let profile = Profile::new(ground, &members, &[]);
     let scored = profile.score(ground, host, own);
-    let mut out = from_table(ground, &profile, &scored, host, own);
+    let mut out = from_table(ground, &profile, &members, &scored, host);
     out.against = other.to_string();
     out.level = claim::level(&profile, &scored);
     out.score = rounded(claim::bound(scored.probability(), out.level), 9);
@@ -133,8 +153,8 @@ pub(super) fn against_host(ground: Ground<'_>, address: IpAddr, other: IpAddr) -
     Some(out)
 }
 
-fn from_table(ground: Ground<'_>, profile: &Profile, scored: &Scored, host: u32, own: f64) -> Explanation {
-    let table = explain::table(ground, profile, scored, own);
+fn from_table(ground: Ground<'_>, profile: &Profile, members: &[Member], scored: &Scored, host: u32) -> Explanation {
+    let table = explain::table(ground, profile, scored, weight_in(members, host));
     let (sum, without) = claim::totals(&scored.counted);
     Explanation {
         address: ground.population.address(host),
@@ -157,9 +177,48 @@ fn from_table(ground: Ground<'_>, profile: &Profile, scored: &Scored, host: u32,
         score_by_seeds: 0.0,
         score: 0.0,
         level: Level::Chance,
-        weights: ground.weights.name().to_owned(),
+        weights: ground.weights.label(),
         hosts: explain::hosts(ground.population.len()),
+        hinges: hinges(ground, scored),
+        nearby: nearby(ground.population, members, scored, host),
+        checks: Vec::new(),
     }
+}
+
+/// The probability in the set without each group that counts, the most telling group first.
+fn hinges(ground: Ground<'_>, scored: &Scored) -> Vec<Hinge> {
+    let mut counting: Vec<(Group, f64)> =
+        Group::ALL.into_iter().zip(scored.counted).filter(|(_, counted)| *counted >= claim::COUNTS).collect();
+    counting.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let hinge = |(group, _): (Group, f64)| {
+        let left = logistic::probability(scored.without(ground, group));
+        let words = format!("without the {}: {} in the set", group.words(), show_percent(left));
+        Hinge { group: group.as_str().to_owned(), score_in_set: rounded(left, 9), words }
+    };
+    counting.into_iter().map(hinge).collect()
+}
+
+/// The strongest agreement of the provider's side, looked for among the hosts of the same AS (or prefix where none is
+/// known) that are not in the set.
+fn nearby(population: &Population, members: &[Member], scored: &Scored, host: u32) -> Option<Nearby> {
+    let own_side = Group::ALL.into_iter().zip(scored.counted).zip(scored.ratios).filter(|((group, counted), _)| {
+        *counted >= claim::COUNTS && is_provider_side(*group) && !matches!(group, Group::Net | Group::Ports)
+    });
+    let (_, ratio) = own_side.max_by(|a, b| a.0.1.total_cmp(&b.0.1))?;
+    let (rung, code) = ratio.hit?;
+    let network = |rung: Rung| {
+        let column = population.column(rung);
+        column.codes(host).first().map(|code| column.holders(*code))
+    };
+    let neighbours = network(Rung::Asn).or_else(|| network(Rung::Prefix)).unwrap_or_default();
+    let column = population.column(rung);
+    let others = neighbours.iter().filter(|other| **other != host && column.is_observed(**other));
+    let mut near = Nearby { hosts: 0, showing: 0 };
+    for other in others.filter(|other| weight_in(members, **other) <= 0.0) {
+        near.hosts += 1;
+        near.showing += u64::from(column.codes(*other).contains(&code));
+    }
+    Some(near)
 }
 
 /// One sentence: the claim, its strength and what it rests on.

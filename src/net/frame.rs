@@ -20,30 +20,52 @@ pub(super) struct Link {
     pub(super) next: [u8; 6],
 }
 
-/// One SYN with the segment size a kernel on Ethernet states; some hosts drop SYNs without it.
-pub(super) fn syn(link: Link, from: SocketAddrV4, to: SocketAddrV4, sequence: u32) -> [u8; FRAME] {
-    let mut frame = [0; FRAME];
-    frame[0..6].copy_from_slice(&link.next);
-    frame[6..12].copy_from_slice(&link.ours);
-    frame[12..14].copy_from_slice(&[0x08, 0x00]);
-    // Version 4, five words, 44 bytes; "don't fragment"; 64 hops; TCP.
-    frame[14..24].copy_from_slice(&[0x45, 0, 0, 44, 0, 0, 0x40, 0, 64, 6]);
-    // The identification says nothing where fragments are forbidden (RFC 6864), but all zeros would stand out.
-    frame[18..20].copy_from_slice(&sequence.to_be_bytes()[1..3]);
-    frame[26..30].copy_from_slice(&from.ip().octets());
-    frame[30..34].copy_from_slice(&to.ip().octets());
-    frame[34..36].copy_from_slice(&from.port().to_be_bytes());
-    frame[36..38].copy_from_slice(&to.port().to_be_bytes());
-    frame[38..42].copy_from_slice(&sequence.to_be_bytes());
-    // Six words, SYN, a window of 64240; then the option: 1460 bytes a segment.
-    frame[46..50].copy_from_slice(&[0x60, 0x02, 0xfa, 0xf0]);
-    frame[54..58].copy_from_slice(&[2, 4, 0x05, 0xb4]);
-    let header = fold(sum(&frame[14..34]));
-    frame[24..26].copy_from_slice(&header.to_be_bytes());
-    // The pseudo header: both addresses, the protocol, the length of header and data.
-    let segment = fold(sum(&frame[26..58]) + 6 + 24);
-    frame[50..52].copy_from_slice(&segment.to_be_bytes());
-    frame
+/// All SYNs from one address over one link, but for what tells them apart. They carry the segment size a kernel on
+/// Ethernet states, since some hosts drop SYNs without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Template {
+    frame: [u8; FRAME],
+    /// The sums of the IP header's words and of the segment's with its pseudo header, without what is filled in.
+    header: u32,
+    segment: u32,
+}
+
+impl Template {
+    pub(super) fn new(link: Link, source: Ipv4Addr) -> Self {
+        let mut frame = [0; FRAME];
+        frame[0..6].copy_from_slice(&link.next);
+        frame[6..12].copy_from_slice(&link.ours);
+        frame[12..14].copy_from_slice(&[0x08, 0x00]);
+        // Version 4, five words, 44 bytes; "don't fragment"; 64 hops; TCP.
+        frame[14..24].copy_from_slice(&[0x45, 0, 0, 44, 0, 0, 0x40, 0, 64, 6]);
+        frame[26..30].copy_from_slice(&source.octets());
+        // Six words, SYN, a window of 64240; then the option: 1460 bytes a segment.
+        frame[46..50].copy_from_slice(&[0x60, 0x02, 0xfa, 0xf0]);
+        frame[54..58].copy_from_slice(&[2, 4, 0x05, 0xb4]);
+        // The pseudo header: both addresses, the protocol, the length of header and data.
+        Self { frame, header: sum(&frame[14..34]), segment: sum(&frame[26..58]) + 6 + 24 }
+    }
+
+    /// Writes one SYN into `frame`.
+    pub(super) fn write(&self, frame: &mut [u8; FRAME], our_port: u16, to: SocketAddrV4, sequence: u32) {
+        *frame = self.frame;
+        let numbers = sequence.to_be_bytes();
+        let [_, middle, lower, _] = numbers;
+        // The identification says nothing where fragments are forbidden (RFC 6864), but all zeros would stand out.
+        let identification = [middle, lower];
+        frame[18..20].copy_from_slice(&identification);
+        frame[30..34].copy_from_slice(&to.ip().octets());
+        frame[34..36].copy_from_slice(&our_port.to_be_bytes());
+        frame[36..38].copy_from_slice(&to.port().to_be_bytes());
+        frame[38..42].copy_from_slice(&numbers);
+        let halves = |whole: u32| (whole >> 16) + (whole & 0xffff);
+        let receiver = halves(u32::from(*to.ip()));
+        let header = fold(self.header + u32::from(u16::from_be_bytes(identification)) + receiver);
+        frame[24..26].copy_from_slice(&header.to_be_bytes());
+        let ports = u32::from(our_port) + u32::from(to.port());
+        let segment = fold(self.segment + ports + halves(sequence) + receiver);
+        frame[50..52].copy_from_slice(&segment.to_be_bytes());
+    }
 }
 
 /// The 16-bit words of `bytes` added up (RFC 1071).
@@ -177,6 +199,12 @@ pub(super) fn filter(first_port: u16, last_port: u16) -> Vec<Instruction> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn syn(link: Link, from: SocketAddrV4, to: SocketAddrV4, sequence: u32) -> [u8; FRAME] {
+        let mut frame = [0xff; FRAME];
+        Template::new(link, *from.ip()).write(&mut frame, from.port(), to, sequence);
+        frame
+    }
 
     fn at(text: &str) -> SocketAddrV4 {
         text.parse().unwrap()

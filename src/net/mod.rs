@@ -13,14 +13,16 @@ mod limits;
 mod option;
 mod place;
 mod raw;
+mod refused;
 mod routes;
 mod stop;
 mod syn;
+mod traffic;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -33,8 +35,10 @@ pub use frame::{Answer, Reply};
 pub use limits::{Limiter, NoTurn, Rates, Wait, network_of};
 pub use stop::{Stop, Stopper, stop_switch};
 pub use syn::{Knock, NoLine, SOURCE_PORTS, SynLine};
+pub use traffic::Traffic;
 
 use place::Place;
+use refused::{Refused, WITHHELD};
 
 use crate::clock::Clock;
 use crate::observation::{End, Exchange, Service, Step};
@@ -49,9 +53,6 @@ const OWN_FAULT_TRIES: u32 = 6;
 
 /// How long a shortage of our own is waited out before a connection counts as failed: ports come free after a minute.
 const SHORTAGE_PATIENCE: Duration = Duration::from_mins(2);
-
-/// The note of a connection that was not made because its network had said no.
-const WITHHELD: &str = "this network said no, so it is not asked any more in this run";
 
 /// Services that answered and are being asked further, at once. Thousands of dead addresses may wait beside them.
 const MOST_TALKERS: usize = 2048;
@@ -87,30 +88,6 @@ pub struct Door {
 impl fmt::Debug for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Door").field("timing", &self.timing).field("source", &self.source).finish_non_exhaustive()
-    }
-}
-
-/// What went through the door so far.
-#[derive(Debug, Default)]
-pub struct Traffic {
-    connections: AtomicU64,
-    syns: AtomicU64,
-    bytes_sent: AtomicU64,
-    bytes_heard: AtomicU64,
-}
-
-impl Traffic {
-    /// Connections, bytes sent, bytes heard.
-    #[must_use]
-    pub fn totals(&self) -> (u64, u64, u64) {
-        let read = |one: &AtomicU64| one.load(Ordering::Relaxed);
-        (read(&self.connections), read(&self.bytes_sent), read(&self.bytes_heard))
-    }
-
-    /// SYNs sent for discovery alone.
-    #[must_use]
-    pub fn syns(&self) -> u64 {
-        self.syns.load(Ordering::Relaxed)
     }
 }
 
@@ -179,8 +156,14 @@ impl Door {
         &self.stop
     }
 
-    /// A place among the services that are asked further. Waits until one is free, or a stop is asked for (`None`).
+    /// A place among the services that are asked further. Waits until one is free, or a stop is asked for.
+    ///
+    /// A host that holds one of the places for those who say much needs none and never waits here: else all talkers could
+    /// wait for a place, and all who have one for a talker.
     pub async fn talker(&self) -> Option<OwnedSemaphorePermit> {
+        if self.place.is_held() {
+            return None;
+        }
         tokio::select! {
             biased;
             place = Arc::clone(&self.talkers).acquire_owned() => place.ok(),
@@ -212,9 +195,9 @@ impl Door {
         self.limiter.spent()
     }
 
-    /// The host is done and on record: its part of the limits may be forgotten.
-    pub fn forget(&self, address: IpAddr) {
-        self.limiter.forget(address);
+    /// These hosts are done and on record: their part of the limits may be forgotten.
+    pub fn forget(&self, addresses: impl Iterator<Item = IpAddr>) {
+        self.limiter.forget(addresses);
     }
 
     /// Has one conversation with `service`. `since` is the monotonic start of the observation it belongs to.
@@ -226,6 +209,7 @@ impl Door {
         since: Duration,
     ) -> Exchange {
         let waited = self.clock.elapsed();
+        let mut short_since = None;
         let mut tries = 0;
         loop {
             let (mut exchange, shortage) = self.converse_once(service, step.clone(), conversation, since).await;
@@ -239,7 +223,9 @@ impl Door {
                         "connections wait for means of this machine: {note}; --in-flight takes fewer at once"
                     );
                 }
-                self.clock.elapsed().saturating_sub(waited) < SHORTAGE_PATIENCE
+                // From the first shortage on: what was waited in line before is none.
+                let now = self.clock.elapsed();
+                now.saturating_sub(*short_since.get_or_insert(now)) < SHORTAGE_PATIENCE
             } else {
                 exchange.end == End::Failed && exchange.wire_sent == 0 && tries < OWN_FAULT_TRIES
             };
@@ -393,28 +379,6 @@ impl Door {
 
     fn ask_back_off(&self, address: IpAddr) -> Result<(), Refused> {
         if self.back_off().is_stopped(address) { Err(Refused::Withheld) } else { Ok(()) }
-    }
-}
-
-/// Why there is no permit.
-enum Refused {
-    Stopped,
-    Exhausted,
-    Withheld,
-    Scope(Refusal),
-}
-
-impl Refused {
-    fn into_exchange(self, step: Step) -> Exchange {
-        match self {
-            Self::Stopped => Exchange::unsent(step, End::Stopped, None),
-            Self::Exhausted => {
-                let note = "this host has had all the connections the scope allows".to_owned();
-                Exchange::unsent(step, End::OutOfScope, Some(note))
-            }
-            Self::Withheld => Exchange::unsent(step, End::OutOfScope, Some(WITHHELD.to_owned())),
-            Self::Scope(refusal) => Exchange::unsent(step, End::OutOfScope, Some(refusal.to_string())),
-        }
     }
 }
 

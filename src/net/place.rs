@@ -38,7 +38,12 @@ impl Place {
     /// True when a connection that brought `so_far` may be read on without a place.
     pub(super) fn may_read(&self, so_far: usize) -> bool {
         let small = so_far < CONNECTION && self.heard.load(Ordering::Relaxed) < HOST;
-        small || self.held.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        small || self.is_held()
+    }
+
+    /// True when the host has a place.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Waits for a place, and keeps it.
@@ -60,7 +65,7 @@ mod tests {
         let (first, second) = (Place::new(Arc::clone(&places)), Place::new(Arc::clone(&places)));
         assert!(first.may_read(100) && !first.may_read(CONNECTION));
         first.take().await;
-        assert!(first.may_read(1 << 20));
+        assert!(first.may_read(1 << 20) && first.is_held() && !second.is_held());
         second.add(HOST);
         assert!(!second.may_read(0), "many short answers count together");
         let waits = tokio::time::timeout(std::time::Duration::from_millis(20), second.take());

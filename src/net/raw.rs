@@ -8,9 +8,11 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::time::Duration;
 
-use super::frame::{FRAME, Instruction, KEPT, LINK};
+use super::frame::{FRAME, Instruction, KEPT, LINK, Template};
 
 /// Frames handed to the kernel in one call.
+const FRAMES: usize = 256;
+/// Answers taken from the kernel in one call.
 pub(super) const BATCH: usize = 64;
 /// Answers that may wait in the kernel, in bytes: some ten thousand, a tenth of a second at a million a second.
 const WAITING: libc::c_int = 16 << 20;
@@ -122,7 +124,13 @@ pub(super) struct Sender {
     fd: OwnedFd,
     /// Whole Ethernet frames; else packets from their IP header on.
     framed: bool,
-    frames: Vec<([u8; FRAME], SocketAddrV4)>,
+    frames: Box<[[u8; FRAME]; FRAMES]>,
+    /// Whom the kernel routes them to; none where they are framed.
+    names: Vec<libc::sockaddr_in>,
+    /// How many of them are to be sent.
+    count: usize,
+    /// Whom the system would send nothing to.
+    unsendable: Vec<SocketAddrV4>,
 }
 
 impl Sender {
@@ -136,7 +144,14 @@ impl Sender {
         link_to(&fd, interface)?;
         // The limiter paces; a queue in between would only cost.
         let _ = set(&fd, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1_i32);
-        Ok(Self { fd, framed: true, frames: Vec::with_capacity(BATCH) })
+        Ok(Self {
+            fd,
+            framed: true,
+            frames: Box::new([[0; FRAME]; FRAMES]),
+            names: Vec::new(),
+            count: 0,
+            unsendable: Vec::new(),
+        })
     }
 
     /// Sends packets that the kernel routes: for loopback and interfaces that are no Ethernet.
@@ -145,18 +160,36 @@ impl Sender {
     /// Without `CAP_NET_RAW`.
     pub(super) fn routed() -> io::Result<Self> {
         let fd = socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_RAW)?;
-        Ok(Self { fd, framed: false, frames: Vec::with_capacity(BATCH) })
+        let names = vec![inet(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)); FRAMES];
+        Ok(Self { fd, framed: false, frames: Box::new([[0; FRAME]; FRAMES]), names, count: 0, unsendable: Vec::new() })
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.frames.len() >= BATCH
+    /// Puts one SYN into the batch, which is sent when it is full.
+    ///
+    /// # Errors
+    /// As [`Sender::flush`].
+    pub(super) fn push(
+        &mut self,
+        template: &Template,
+        our_port: u16,
+        to: SocketAddrV4,
+        sequence: u32,
+    ) -> io::Result<()> {
+        if let Some(frame) = self.frames.get_mut(self.count) {
+            template.write(frame, our_port, to, sequence);
+            self.count += 1;
+        }
+        if self.count < FRAMES { Ok(()) } else { self.flush() }
     }
 
-    pub(super) fn push(&mut self, frame: [u8; FRAME], to: SocketAddrV4) {
-        self.frames.push((frame, to));
+    /// Whom the system would send nothing to since this was last asked: a rule of this machine, an address that is none of
+    /// a host, a tunnel without a peer.
+    pub(super) fn unsendable(&mut self) -> Vec<SocketAddrV4> {
+        std::mem::take(&mut self.unsendable)
     }
 
-    /// Sends all that was pushed. What the system has no room for is waited for; that is our own shortage.
+    /// Sends all that was pushed. What the system has no room for is waited for; that is our own shortage. Destinations it
+    /// will not send to are passed over, see [`Sender::unsendable`].
     ///
     /// # Errors
     /// When it does not go out within a second, or cannot at all. What was left is dropped.
@@ -164,7 +197,7 @@ impl Sender {
         let mut sent = 0;
         let mut waits = 0;
         let result = loop {
-            if sent >= self.frames.len() {
+            if sent >= self.count {
                 break Ok(());
             }
             match self.send(sent) {
@@ -176,31 +209,35 @@ impl Sender {
                         let _ = wait(&self.fd, libc::POLLOUT, Duration::from_millis(10));
                         std::thread::sleep(Duration::from_millis(1));
                     }
+                    Some(code) if !self.framed && is_about_the_destination(code) => {
+                        self.unsendable.extend(self.frames.get(sent).map(destination));
+                        sent += 1;
+                    }
                     _ => break Err(error),
                 },
             }
         };
-        self.frames.clear();
+        self.count = 0;
         result
     }
 
     #[expect(unsafe_code, reason = "sendmmsg, which no safe crate offers for these sockets")]
     fn send(&mut self, from: usize) -> io::Result<usize> {
         let framed = self.framed;
-        let rest = self.frames.get_mut(from..).unwrap_or_default();
-        let mut names = [inet(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)); BATCH];
+        let rest = self.frames.get_mut(from..self.count).unwrap_or_default();
         // SAFETY: iovec and mmsghdr hold integers and pointers only, so all zeros (null) is a valid value.
-        let (mut parts, mut messages): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) = unsafe { std::mem::zeroed() };
+        let (mut parts, mut messages): ([libc::iovec; FRAMES], [libc::mmsghdr; FRAMES]) = unsafe { std::mem::zeroed() };
         let mut count = 0;
-        let places = names.iter_mut().zip(&mut parts).zip(&mut messages);
-        for (((name, part), message), (frame, to)) in places.zip(rest) {
+        let mut names = self.names.iter_mut();
+        for ((part, message), frame) in parts.iter_mut().zip(&mut messages).zip(rest) {
+            let to = *destination(frame).ip();
             let bytes = if framed { frame.as_mut_slice() } else { &mut frame[LINK..] };
             part.iov_base = bytes.as_mut_ptr().cast();
             part.iov_len = bytes.len();
             message.msg_hdr.msg_iov = part;
             message.msg_hdr.msg_iovlen = 1;
-            if !framed {
-                *name = inet(SocketAddrV4::new(*to.ip(), 0));
+            if let Some(name) = names.next() {
+                *name = inet(SocketAddrV4::new(to, 0));
                 message.msg_hdr.msg_name = std::ptr::from_mut(name).cast();
                 message.msg_hdr.msg_namelen = length::<libc::sockaddr_in>();
             }
@@ -211,6 +248,27 @@ impl Sender {
         let sent = unsafe { libc::sendmmsg(self.fd.as_raw_fd(), messages.as_mut_ptr(), count, 0) };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
+}
+
+/// True for errors that speak of one address rather than of the socket.
+fn is_about_the_destination(code: i32) -> bool {
+    [
+        libc::EPERM,
+        libc::EACCES,
+        libc::EINVAL,
+        libc::ENETUNREACH,
+        libc::EHOSTUNREACH,
+        libc::EDESTADDRREQ,
+        libc::EADDRNOTAVAIL,
+        libc::ENOKEY,
+    ]
+    .contains(&code)
+}
+
+/// Where a frame goes.
+fn destination(frame: &[u8; FRAME]) -> SocketAddrV4 {
+    let address = Ipv4Addr::new(frame[30], frame[31], frame[32], frame[33]);
+    SocketAddrV4::new(address, u16::from_be_bytes([frame[36], frame[37]]))
 }
 
 /// Receives answers, from their IP header on, whatever interface they came by.

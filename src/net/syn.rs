@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::Door;
 use super::dial::prohibits;
-use super::frame::{self, Answer, Link, Reply};
+use super::frame::{self, Answer, Link, Reply, Template};
 use super::limits::Wait;
 use super::option::IcmpAnswer;
 use super::raw::{self, Receiver, Sender};
@@ -41,7 +41,7 @@ pub struct NoLine(pub String);
 /// What became of one SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Knock {
-    /// It is on its way, at the latest with the next [`SynLine::flush`].
+    /// It is on its way, at the latest with the next [`Door::flush`].
     Sent,
     /// It is not its turn; ask again after that.
     NotYet(Wait),
@@ -63,11 +63,27 @@ enum Way {
     /// A connection was made so that the kernel asks for the gateway's hardware address.
     Learning { tries: u32, until: Duration, next_look: Duration },
     /// Whole frames by this sender.
-    Framed { sender: usize, source: Ipv4Addr, link: Link, next_look: Duration },
+    Framed { sender: usize, source: Ipv4Addr, link: Link, next_look: Duration, template: Template },
     /// The kernel routes.
-    Routed { source: Ipv4Addr },
+    Routed { template: Template },
     /// Left to connections.
     None,
+}
+
+impl Way {
+    fn framed(sender: usize, source: Ipv4Addr, link: Link, now: Duration) -> Self {
+        let template = Template::new(link, source);
+        Self::Framed { sender, source, link, next_look: now + LOOK_AGAIN, template }
+    }
+}
+
+/// Where one SYN goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Out {
+    /// To this machine itself.
+    Local,
+    /// By the way of the route of this number.
+    Route(usize),
 }
 
 /// Sends SYNs and hears their answers. Needs `CAP_NET_RAW`.
@@ -81,6 +97,10 @@ pub struct SynLine {
     /// One for each interface, with its number.
     framed: Vec<(i32, Sender)>,
     receiver: Receiver,
+    /// The last way found: a host has several ports.
+    last: Option<(Ipv4Addr, Duration, Out)>,
+    /// SYNs taken in since the last flush.
+    taken: u64,
 }
 
 impl SynLine {
@@ -111,7 +131,7 @@ impl SynLine {
         let last_port = first_port.saturating_add(SOURCE_PORTS - 1);
         let receiver = Receiver::open(&frame::filter(first_port, last_port)).map_err(raw)?;
         let ways = vec![Way::Unknown; routes.len()];
-        Ok(Self { routes, ways, source, first_port, routed, framed: Vec::new(), receiver })
+        Ok(Self { routes, ways, source, first_port, routed, framed: Vec::new(), receiver, last: None, taken: 0 })
     }
 
     /// The first of the source ports.
@@ -124,9 +144,14 @@ impl SynLine {
     ///
     /// # Errors
     /// When it cannot go out: our own fault, which says nothing about the far side.
-    pub fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         self.routed.flush()?;
         self.framed.iter_mut().try_for_each(|(_, sender)| sender.flush())
+    }
+
+    /// Whom this machine would send no SYN to since this was last asked: a connection tells why.
+    pub fn unsendable(&mut self) -> Vec<SocketAddrV4> {
+        self.routed.unsendable()
     }
 
     /// Hands over the answers that are there by now, up to some thousands. False when more wait.
@@ -155,14 +180,27 @@ impl SynLine {
 
     /// A way for one SYN, found once for each route. The first try of a gateway nobody has spoken to yet gives `NoWay`:
     /// the connection that is made instead lets the kernel ask for the gateway's hardware address.
-    fn way(&mut self, to: Ipv4Addr, now: Duration) -> Result<Way, Knock> {
-        if self.routes.is_local(to) {
-            // A packet to oneself must not claim to come from elsewhere.
-            return Ok(Way::Routed {
-                source: self.source.filter(|source| self.routes.is_local(*source)).unwrap_or(to),
-            });
+    fn out(&mut self, to: Ipv4Addr, now: Duration) -> Result<Out, Knock> {
+        if let Some((_, _, out)) = self.last.filter(|(last, then, _)| (*last, *then) == (to, now)) {
+            return Ok(out);
         }
-        let number = self.routes.find(to).ok_or(Knock::NoWay)?;
+        let out = if self.routes.is_local(to) {
+            Out::Local
+        } else {
+            let number = self.routes.find(to).ok_or(Knock::NoWay)?;
+            match self.ways.get(number) {
+                Some(Way::Framed { next_look, .. }) if now < *next_look => {}
+                Some(Way::Routed { .. }) => {}
+                _ => self.look(number, to, now)?,
+            }
+            Out::Route(number)
+        };
+        self.last = Some((to, now, out));
+        Ok(out)
+    }
+
+    /// Looks for a route's way, or whether it is still the same.
+    fn look(&mut self, number: usize, to: Ipv4Addr, now: Duration) -> Result<(), Knock> {
         let before = self.ways.get(number).copied().unwrap_or(Way::None);
         let way = match before {
             Way::Unknown => self.first_look(number, to, now),
@@ -171,13 +209,13 @@ impl SynLine {
             }
             same => same,
         };
-        if let Some(place) = self.ways.get_mut(number).filter(|place| **place != way) {
+        if let Some(place) = self.ways.get_mut(number) {
             *place = way;
         }
         match (way, before) {
             (Way::Learning { tries, .. }, Way::Learning { tries: same, .. }) if same == tries => Err(Knock::Learning),
             (Way::None | Way::Unknown | Way::Learning { .. }, _) => Err(Knock::NoWay),
-            (way, _) => Ok(way),
+            (Way::Framed { .. } | Way::Routed { .. }, _) => Ok(()),
         }
     }
 
@@ -189,7 +227,7 @@ impl SynLine {
         let Ok(interface) = raw::interface(&route.interface) else { return Way::None };
         let Ok(source) = self.source.map_or_else(|| raw::source_towards(to), Ok) else { return Way::None };
         if interface.hardware.is_none() {
-            return Way::Routed { source };
+            return Way::Routed { template: Template::new(Link::default(), source) };
         }
         // Everybody on the wire itself has a hardware address of his own: the kernel's business.
         if route.gateway.is_none() {
@@ -210,14 +248,14 @@ impl SynLine {
         let found = neighbour(&arp, gateway, name);
         match (known, found) {
             (Way::Framed { sender, source, link, .. }, found) => {
-                let next = found.unwrap_or(link.next);
-                Way::Framed { sender, source, link: Link { next, ..link }, next_look: now + LOOK_AGAIN }
+                let link = Link { next: found.unwrap_or(link.next), ..link };
+                Way::framed(sender, source, link, now)
             }
             (_, Some(next)) => {
                 let Ok(source) = self.source.map_or_else(|| raw::source_towards(to), Ok) else { return Way::None };
                 let Ok(raw::Interface { index, hardware: Some(ours) }) = raw::interface(name) else { return Way::None };
                 let Some(sender) = self.sender(index) else { return Way::None };
-                Way::Framed { sender, source, link: Link { ours, next }, next_look: now + LOOK_AGAIN }
+                Way::framed(sender, source, Link { ours, next }, now)
             }
             (Way::Learning { tries, until, .. }, None) if now < until => {
                 Way::Learning { tries, until, next_look: now + LOOK }
@@ -238,22 +276,25 @@ impl SynLine {
     }
 
     /// Puts one SYN into its batch, and uses its permit up.
-    fn push(&mut self, permit: Permit, way: Way, our_port: u16, sequence: u32) -> io::Result<()> {
+    fn push(&mut self, permit: Permit, out: Out, our_port: u16, sequence: u32) -> io::Result<()> {
         let SocketAddr::V4(to) = permit.spend() else { return Ok(()) };
-        let from = |source| SocketAddrV4::new(source, our_port);
-        let sender = match way {
-            Way::Framed { sender, source, link, .. } => {
-                let Some((_, sender)) = self.framed.get_mut(sender) else { return Ok(()) };
-                sender.push(frame::syn(link, from(source), to, sequence), to);
-                sender
+        self.taken += 1;
+        let number = match out {
+            Out::Local => {
+                // A packet to oneself must not claim to come from elsewhere.
+                let own = self.source.filter(|source| self.routes.is_local(*source)).unwrap_or(*to.ip());
+                return self.routed.push(&Template::new(Link::default(), own), our_port, to, sequence);
             }
-            Way::Routed { source } => {
-                self.routed.push(frame::syn(Link::default(), from(source), to, sequence), to);
-                &mut self.routed
-            }
-            Way::Unknown | Way::Learning { .. } | Way::None => return Ok(()),
+            Out::Route(number) => number,
         };
-        if sender.is_full() { sender.flush() } else { Ok(()) }
+        match self.ways.get(number) {
+            Some(Way::Framed { sender, template, .. }) => match self.framed.get_mut(*sender) {
+                Some((_, sender)) => sender.push(template, our_port, to, sequence),
+                None => Ok(()),
+            },
+            Some(Way::Routed { template }) => self.routed.push(template, our_port, to, sequence),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -272,8 +313,8 @@ impl Door {
         sequence: u32,
         now: (Timestamp, Duration),
     ) -> io::Result<Knock> {
-        let way = match line.way(*to.ip(), now.1) {
-            Ok(way) => way,
+        let out = match line.out(*to.ip(), now.1) {
+            Ok(out) => out,
             Err(knock) => return Ok(knock),
         };
         let to = SocketAddr::V4(to);
@@ -301,9 +342,17 @@ impl Door {
         if let Some(witness) = &self.witness {
             witness(to);
         }
-        self.traffic.syns.fetch_add(1, Ordering::Relaxed);
-        line.push(permit, way, our_port, sequence)?;
+        line.push(permit, out, our_port, sequence)?;
         Ok(Knock::Sent)
+    }
+
+    /// Sends all SYNs of `line` that wait to be sent.
+    ///
+    /// # Errors
+    /// As [`Door::knock`].
+    pub fn flush(&self, line: &mut SynLine) -> io::Result<()> {
+        self.traffic.syns.fetch_add(std::mem::take(&mut line.taken), Ordering::Relaxed);
+        line.flush()
     }
 
     /// Takes note of an answer that forbids to ask its network.

@@ -20,7 +20,7 @@ pub use settings::{Costs, HuntSettings, Proof, Settings, SshKeys, Want};
 use crate::clock::Timestamp;
 use crate::facet::FacetKind;
 use crate::net::Door;
-use crate::observation::{Capture, CutShort, End, Exchange, Observation, Presence, Service, Speech, Step};
+use crate::observation::{Capture, CutShort, End, Exchange, Observation, Presence, Presences, Service, Speech, Step};
 use crate::proto::{self, Conversation, Reading};
 use crate::target::Host;
 
@@ -41,10 +41,10 @@ pub struct Asked {
 ///
 /// A service is asked only if its scope still permits; one that nobody answers gives no observation, unless `every` is
 /// set (the `probe` verb answers for each service asked).
-pub async fn host(door: &Door, host: &Host, known: &[Presence], settings: &Settings, every: bool) -> Vec<Asked> {
+pub async fn host(door: &Door, host: &Host, known: Presences, settings: &Settings, every: bool) -> Vec<Asked> {
     let mut all = Vec::with_capacity(host.services.len());
     for (place, service) in host.services.iter().enumerate() {
-        let seen = known.get(place).copied().unwrap_or_default();
+        let seen = known.get(place);
         if !settings.want.speech(service.speech) {
             all.push(Asked {
                 service: service.clone(),
@@ -105,6 +105,11 @@ impl<'a> Probe<'a> {
             Speech::Http => self.http().await,
             Speech::Ssh => self.ssh().await,
         }
+    }
+
+    /// True when the last connection reached nobody.
+    fn was_unreached(&self) -> bool {
+        self.capture.exchanges.last().is_some_and(|last| matches!(last.end, End::ConnectTimedOut | End::Unreachable))
     }
 
     /// Has one conversation. `Enough`: stopped or no longer permitted, so no further one may follow.

@@ -3,7 +3,7 @@
 use super::hunt::{Answer, Hunt, Shown, Standing, Verdict};
 use super::{Asked, Go, HuntSettings, Probe, Settings};
 use crate::net::Door;
-use crate::observation::{CutShort, End, Presence, Service, Speech};
+use crate::observation::{CutShort, End, Presence, Presences, Service, Speech};
 use crate::proto::jarm;
 use crate::target::Host;
 
@@ -12,7 +12,7 @@ use crate::target::Host;
 pub async fn hunted(
     door: &Door,
     host: &Host,
-    known: &[Presence],
+    known: Presences,
     settings: &Settings,
     hunting: &HuntSettings,
 ) -> (Vec<Asked>, Verdict) {
@@ -33,7 +33,7 @@ pub async fn hunted(
 struct Visit<'a> {
     door: &'a Door,
     host: &'a Host,
-    known: &'a [Presence],
+    known: Presences,
     settings: &'a Settings,
     /// Probes between their telling connections and the rest, and whether they differ from a seed; by place among the
     /// host's services.
@@ -44,21 +44,34 @@ impl<'a> Visit<'a> {
     /// The telling connections, until the hunt knows what the host is.
     async fn look(&mut self, hunt: &Hunt) -> Verdict {
         let mut standing = Standing::new(hunt);
-        for speech in hunt.speeches() {
+        let mut rest = hunt.services.as_slice();
+        while let Some((telling, later)) = rest.split_first() {
+            rest = later;
+            let speech = telling.speech();
             let mut answers = Vec::new();
             for (place, service) in self.host.services.iter().enumerate() {
-                if service.speech != speech || !self.wants(place, service) {
+                if service.speech != speech {
+                    continue;
+                }
+                if !self.wants(place, service) {
+                    if self.known.get(place) == Presence::Refused {
+                        answers.push(hunt.refused(speech));
+                    }
                     continue;
                 }
                 let mut probe = Probe::new(self.door, service, self.settings);
-                let told = probe.tell(hunt).await;
+                let mut told = probe.tell(hunt).await;
+                // Discovery saw it open: a connection that was lost says nothing, and is no mismatch.
+                if self.known.get(place) == Presence::Heard && probe.was_unreached() {
+                    told.iter_mut().filter(|one| **one == Answer::Nothing).for_each(|one| *one = Answer::Open);
+                }
                 if let Some(held) = self.held.get_mut(place) {
                     *held = Some((probe, told.contains(&Answer::Differs)));
                 }
                 answers.push(told);
             }
-            standing.hear(&answers);
-            if let Some(verdict) = standing.so_far() {
+            standing.hear(*telling, &answers);
+            if let Some(verdict) = standing.so_far(rest) {
                 return verdict;
             }
         }
@@ -67,7 +80,7 @@ impl<'a> Visit<'a> {
 
     /// False where discovery saw nobody, and for services that are not wanted.
     fn wants(&self, place: usize, service: &Service) -> bool {
-        let seen = self.known.get(place).copied().unwrap_or_default();
+        let seen = self.known.get(place);
         self.settings.want.speech(service.speech) && !matches!(seen, Presence::Silent | Presence::Refused)
     }
 
@@ -110,8 +123,8 @@ impl<'a> Visit<'a> {
     }
 }
 
-fn not_asked(known: &[Presence], place: usize, service: &Service) -> Asked {
-    let seen = known.get(place).copied().unwrap_or_default();
+fn not_asked(known: Presences, place: usize, service: &Service) -> Asked {
+    let seen = known.get(place);
     let presence = if matches!(seen, Presence::Silent | Presence::Refused) { seen } else { Presence::Unasked };
     Asked { service: service.clone(), presence, observations: Vec::new(), stopped: false }
 }
@@ -141,12 +154,21 @@ impl Probe<'_> {
             if done || !answers.contains(&Answer::Open) || answers.contains(&Answer::Like) {
                 return answers;
             }
+            if hunt.lacks_leaf(&self.shown()) {
+                // Of TLS 1.3 alone, and where a hello was turned down, only a session shows the certificate.
+                let _ = self.session().await;
+                break;
+            }
         }
         self.compared(hunt)
     }
 
+    fn shown(&self) -> Shown {
+        Shown::read(self.service.speech, &self.capture)
+    }
+
     fn compared(&self, hunt: &Hunt) -> Vec<Answer> {
-        let mut answers = hunt.compare(&Shown::read(self.service.speech, &self.capture));
+        let mut answers = hunt.compare(&self.shown());
         // What we could not ask, because of us, rules nobody out.
         if self
             .capture

@@ -21,10 +21,16 @@ impl Probe<'_> {
         if self.settings.want.jarm && self.jarm().await == Go::Enough {
             return;
         }
-        if self.nobody_there() || !self.wants_session() {
-            return;
+        if !self.had_session() {
+            if self.nobody_there() || !self.wants_session() {
+                return;
+            }
+            if self.session().await == Go::Enough || self.nobody_there() {
+                return;
+            }
         }
-        if self.session().await == Go::Enough || self.nobody_there() {
+        self.favicon_inside().await;
+        if self.go() == Go::Enough {
             return;
         }
         if self.settings.want.cert && !self.has_leaf() {
@@ -98,7 +104,12 @@ impl Probe<'_> {
         self.capture.exchanges.iter().any(|one| by_session(one) || in_clear(one))
     }
 
-    async fn session(&mut self) -> Go {
+    /// True when a hunt has opened the session already.
+    fn had_session(&self) -> bool {
+        self.capture.exchanges.iter().any(|one| matches!(one.step, Step::Session(_)))
+    }
+
+    pub(super) async fn session(&mut self) -> Go {
         for alpn in [true, false] {
             let (exchange, go) = self.inside_tls(Step::Session(alpn), "/", alpn).await;
             let refused = exchange.session.as_ref().is_some_and(tls::alpn_refused);
@@ -106,13 +117,8 @@ impl Probe<'_> {
             let (session, page) = split(exchange);
             self.capture.exchanges.push(session);
             if complete && self.settings.want.http {
-                let wants_favicon = self.settings.favicon && http::wants_favicon(&page);
                 let mut capture = empty_capture(self.service);
                 capture.exchanges.push(page);
-                if wants_favicon && go == Go::On {
-                    let (favicon, _) = self.inside_tls(Step::Favicon, "/favicon.ico", alpn).await;
-                    capture.exchanges.push(Exchange { session: None, ..favicon });
-                }
                 self.over_tls = Some(capture);
             }
             if go == Go::Enough || complete || !refused {
@@ -120,6 +126,19 @@ impl Probe<'_> {
             }
         }
         Go::On
+    }
+
+    /// The favicon of a page that answered inside TLS, in a session as the one that brought the page.
+    async fn favicon_inside(&mut self) {
+        let Some([page]) = self.over_tls.as_ref().map(|capture| capture.exchanges.as_slice()) else { return };
+        let Some(Step::Session(alpn)) = self.capture.exchanges.last().map(|one| one.step.clone()) else { return };
+        if !self.settings.favicon || !http::wants_favicon(page) {
+            return;
+        }
+        let (favicon, _) = self.inside_tls(Step::Favicon, "/favicon.ico", alpn).await;
+        if let Some(capture) = &mut self.over_tls {
+            capture.exchanges.push(Exchange { session: None, ..favicon });
+        }
     }
 
     /// One session with one request inside; `Failed` when our TLS library will not start one (a name it refuses).
@@ -160,7 +179,7 @@ impl Probe<'_> {
 
 /// False where the hellos showed that nobody speaks TLS there, or that nobody speaks in time. One hello that was answered
 /// outweighs any that met a firewall or another server behind the same address.
-fn may_speak_tls(exchanges: &[Exchange]) -> bool {
+pub(super) fn may_speak_tls(exchanges: &[Exchange]) -> bool {
     let foreign =
         |slot: &Slot| matches!(slot, Slot::Void(VoidReason::NotTls | VoidReason::Refused | VoidReason::Unreachable));
     let slots = jarm::slots(exchanges);

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
+use super::clean::defang;
 use super::json::write_json_line;
 use crate::facet::{escape_csv_cell, escape_terminal};
 
@@ -36,6 +37,15 @@ impl Rows {
         self.rows.push(row);
     }
 
+    /// The same with every text made harmless ([`defang`]), where asked.
+    #[must_use]
+    pub fn defanged(mut self, asked: bool) -> Self {
+        if asked {
+            self.rows.iter_mut().flatten().for_each(defang_value);
+        }
+        self
+    }
+
     /// One JSON object a line.
     ///
     /// # Errors
@@ -54,8 +64,14 @@ impl Rows {
     /// # Errors
     /// When `out` fails.
     pub fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.write_csv_part(out, true)
+    }
+
+    fn write_csv_part(&self, out: &mut dyn Write, header: bool) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(&self.columns).map_err(io_error)?;
+        if header {
+            writer.write_record(&self.columns).map_err(io_error)?;
+        }
         for row in &self.rows {
             writer.write_record(row.iter().map(|value| escape_csv_cell(&plain(value)))).map_err(io_error)?;
         }
@@ -97,6 +113,76 @@ impl Rows {
             writeln!(out, "{}", line.trim_end())?;
         }
         Ok(())
+    }
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowForm {
+    /// A table so many characters wide. A long one comes in blocks, each under the header.
+    Table(u16),
+    /// CSV with a header.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// Rows held in memory at most while they are written as they come.
+const BLOCK: usize = 1000;
+
+/// Rows written as they come, for results that need not fit the memory.
+#[derive(Debug)]
+pub struct RowStream<W> {
+    out: W,
+    form: RowForm,
+    block: Rows,
+    begun: bool,
+}
+
+impl<W: Write> RowStream<W> {
+    /// Nothing written yet.
+    pub fn new(out: W, form: RowForm, columns: &[&'static str]) -> Self {
+        Self { out, form, block: Rows::new(columns), begun: false }
+    }
+
+    /// Takes a row; one value per column.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn push(&mut self, row: Vec<Value>) -> io::Result<()> {
+        self.block.push(row);
+        if self.block.rows.len() < BLOCK { Ok(()) } else { self.write_block() }
+    }
+
+    /// Writes what is left, and gives `out` back.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn finish(mut self) -> io::Result<W> {
+        if !self.block.rows.is_empty() || !self.begun {
+            self.write_block()?;
+        }
+        Ok(self.out)
+    }
+
+    fn write_block(&mut self) -> io::Result<()> {
+        match self.form {
+            RowForm::Table(width) => self.block.write_table(&mut self.out, Some(width))?,
+            RowForm::Csv => self.block.write_csv_part(&mut self.out, !self.begun)?,
+            RowForm::Jsonl => self.block.write_jsonl(&mut self.out)?,
+        }
+        self.begun = true;
+        self.block.rows.clear();
+        Ok(())
+    }
+}
+
+fn defang_value(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = defang(text),
+        Value::Array(items) => items.iter_mut().for_each(defang_value),
+        Value::Object(map) => map.values_mut().for_each(defang_value),
+        _ => {}
     }
 }
 
@@ -166,6 +252,21 @@ mod tests {
         let back: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(back["title"], "=HYPERLINK(\"x\")\u{1b}[2J");
         assert_eq!(back["ports"], json!([80, 443]));
+    }
+
+    #[test]
+    fn a_stream_of_many_rows_is_the_file_that_one_writing_gives() {
+        let mut all = Rows::new(&["n", "text"]);
+        let mut stream = RowStream::new(Vec::new(), RowForm::Csv, &all.columns);
+        for n in 0..=2 * BLOCK {
+            all.push(vec![json!(n), json!("x")]);
+            stream.push(vec![json!(n), json!("x")]).unwrap();
+        }
+        let mut whole = Vec::new();
+        all.write_csv(&mut whole).unwrap();
+        assert_eq!(stream.finish().unwrap(), whole);
+        let empty = RowStream::new(Vec::new(), RowForm::Csv, &["n"]).finish().unwrap();
+        assert_eq!(empty, b"n\n");
     }
 
     #[test]

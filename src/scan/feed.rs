@@ -7,13 +7,13 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::dispatch::{Dispatcher, Pull};
-use crate::observation::Presence;
+use crate::observation::Presences;
 
 /// What a worker that asks for work gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     /// A host by its index, and what is known of its services.
-    Host(u64, Vec<Presence>),
+    Host(u64, Presences),
     /// Nothing just now: wait until the feed has moved.
     Wait,
     /// There is and will be no more.
@@ -38,7 +38,7 @@ pub(super) struct Sifted {
 
 #[derive(Debug, Default)]
 struct State {
-    ready: VecDeque<(u64, Vec<Presence>)>,
+    ready: VecDeque<(u64, Presences)>,
     ended: bool,
 }
 
@@ -55,7 +55,7 @@ impl Feed {
     pub(super) fn pull(&self, dispatcher: &Dispatcher) -> Work {
         match self {
             Self::Order => match dispatcher.pull() {
-                Pull::Host(index) => Work::Host(index, Vec::new()),
+                Pull::Host(index) => Work::Host(index, Presences::NONE),
                 Pull::Full => Work::Wait,
                 Pull::End => Work::End,
             },
@@ -79,7 +79,7 @@ impl Feed {
     }
 
     /// Hands hosts to the workers.
-    pub(super) fn push(&self, hosts: &mut Vec<(u64, Vec<Presence>)>) {
+    pub(super) fn push(&self, hosts: &mut Vec<(u64, Presences)>) {
         if let Self::Sifted(sifted) = self
             && !hosts.is_empty()
         {
@@ -106,15 +106,17 @@ impl Sifted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observation::Presence;
     use crate::store::Position;
 
     #[test]
     fn workers_get_what_answered_and_then_the_end() {
         let (feed, dispatcher) = (Feed::sifted(), Dispatcher::new(10, 64, Position::default()));
         assert_eq!(feed.pull(&dispatcher), Work::Wait);
-        feed.push(&mut vec![(7, vec![Presence::Heard])]);
+        let known: Presences = [Presence::Heard].into_iter().collect();
+        feed.push(&mut vec![(7, known)]);
         feed.end();
-        assert_eq!(feed.pull(&dispatcher), Work::Host(7, vec![Presence::Heard]));
+        assert_eq!(feed.pull(&dispatcher), Work::Host(7, known));
         assert_eq!(feed.pull(&dispatcher), Work::End);
         assert_eq!(dispatcher.pull(), Pull::Host(0), "the order is discovery's to pull from");
     }

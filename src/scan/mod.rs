@@ -32,7 +32,7 @@ pub use usage::{raise_descriptor_limit, reserve_descriptors, usage};
 use crate::discover::Discovery;
 use crate::net::{Door, Stopper};
 use crate::probe::{HuntSettings, Settings};
-use crate::store::{Counters, HostDone, RunId, RunWriter, StoreError};
+use crate::store::{Counters, HostDone, QuietHost, RunId, RunWriter, StoreError};
 use crate::target::{Host, Order, Targets};
 
 /// Hosts that may wait for the writer.
@@ -113,11 +113,12 @@ impl Shared {
     }
 }
 
-/// Hosts that are done, on their way to the writer.
-struct Finished {
-    hosts: Vec<HostDone>,
-    /// Room in the queue and the host's place, held until committed; hosts that said nothing need none.
-    held: Option<(OwnedSemaphorePermit, Door)>,
+/// What is done, on its way to the writer.
+enum Finished {
+    /// A host, with its room in the queue and its place, which are held until it is committed.
+    Host(Box<(HostDone, OwnedSemaphorePermit, Door)>),
+    /// Hosts that said nothing.
+    Quiet(Vec<QuietHost>),
 }
 
 /// Carries a run to its end, to a request to stop, or to a fault.
@@ -155,6 +156,7 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
         let writing = scope.spawn({
             let shared = Arc::clone(&shared);
             move || {
+                let _guard = StopOnPanic(&stopper);
                 let result = writer::write(receiver, writer, &before, &shared);
                 if result.is_err() {
                     stopper.stop();
@@ -165,14 +167,20 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
         let workers: Vec<_> = (0..run.workers.max(1))
             .map(|_| {
                 let (shared, sender) = (Arc::clone(&shared), sender.clone());
-                scope.spawn(move || worker::work(&shared, &sender, each))
+                scope.spawn(move || {
+                    let _guard = StopOnPanic(&shared.stopper);
+                    worker::work(&shared, &sender, each)
+                })
             })
             .collect();
         let sifting = match run.discovery {
             Discovery::Connect => None,
             Discovery::Syn(syn) => {
                 let (shared, sender) = (Arc::clone(&shared), sender.clone());
-                Some(scope.spawn(move || stage::sift(&shared, sender, syn)))
+                Some(scope.spawn(move || {
+                    let _guard = StopOnPanic(&shared.stopper);
+                    stage::sift(&shared, sender, *syn)
+                }))
             }
         };
         drop(sender);
@@ -198,6 +206,17 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
             None => Ok(done >= total),
         }
     })
+}
+
+/// Stops the run when its thread panics: what the others wait for would never come.
+struct StopOnPanic<'a>(&'a Stopper);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+    }
 }
 
 /// How many hosts to have in flight: enough to keep the permitted rate busy, within what descriptors allow.

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::observation::Outcome;
+use crate::observation::{Outcome, Presence};
 use crate::probe::hunt::Verdict;
-use crate::store::{AskedState, HostDone};
+use crate::store::{AskedState, HostDone, QuietHost};
 
 /// Counters of a run, read while it goes on.
 #[derive(Debug, Default)]
@@ -48,30 +48,38 @@ pub struct Progress {
 
 impl Progress {
     /// Counts what hosts gave, as they go into the case.
-    pub(super) fn count(&self, hosts: &[HostDone]) {
-        // One that opted out since the plan was made is done, but was not asked.
-        let was_asked = |host: &&HostDone| host.services.iter().any(|one| one.state != AskedState::NotAsked);
-        self.hosts_asked.fetch_add(hosts.iter().filter(was_asked).count() as u64, Ordering::Relaxed);
-        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut add = |word: &str| *outcomes.entry(word.to_owned()).or_default() += 1;
-        for service in hosts.iter().flat_map(|host| &host.services) {
-            if service.state != AskedState::NotAsked {
-                self.services.fetch_add(1, Ordering::Relaxed);
-            }
-            match service.state {
-                AskedState::Silent => add("timed_out"),
-                AskedState::Refused => add("refused"),
-                AskedState::NotAsked | AskedState::Heard => {}
-            }
+    pub(super) fn count(&self, hosts: &[HostDone], quiet: &[QuietHost]) {
+        let (mut asked, mut services, mut silent, mut refused) = (0, 0, 0, 0);
+        let mut heard: BTreeMap<&str, u64> = BTreeMap::new();
+        for host in quiet {
+            let [here, no] = [Presence::Silent, Presence::Refused].map(|one| u64::from(host.services.count(one)));
+            silent += here;
+            refused += no;
+            services += here + no;
+            asked += u64::from(here + no > 0);
+        }
+        for host in hosts {
+            // One that opted out since the plan was made is done, but was not asked.
+            let count = |state| host.services.iter().filter(|one| one.state == state).count() as u64;
+            silent += count(AskedState::Silent);
+            refused += count(AskedState::Refused);
+            let here = host.services.len() as u64 - count(AskedState::NotAsked);
+            services += here;
+            asked += u64::from(here > 0);
             // A scan has observations of what was heard and of our own faults, of nothing else.
-            for (observation, _) in &service.heard {
-                add(observation.outcome.as_str());
-                match observation.outcome {
-                    Outcome::Answered => drop(self.answered.fetch_add(1, Ordering::Relaxed)),
-                    Outcome::Failed => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
-                    _ => {}
-                }
+            for (observation, _) in host.services.iter().flat_map(|service| &service.heard) {
+                *heard.entry(observation.outcome.as_str()).or_default() += 1;
             }
+        }
+        self.hosts_asked.fetch_add(asked, Ordering::Relaxed);
+        self.services.fetch_add(services, Ordering::Relaxed);
+        let of = |outcome: Outcome| heard.get(outcome.as_str()).copied().unwrap_or(0);
+        self.answered.fetch_add(of(Outcome::Answered), Ordering::Relaxed);
+        self.failed.fetch_add(of(Outcome::Failed), Ordering::Relaxed);
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        let dead = [(Outcome::TimedOut.as_str(), silent), (Outcome::Refused.as_str(), refused)];
+        for (word, count) in heard.into_iter().chain(dead).filter(|(_, count)| *count > 0) {
+            *outcomes.entry(word.to_owned()).or_default() += count;
         }
     }
 
@@ -163,14 +171,22 @@ mod tests {
         HostDone { index, address: Ipv4Addr::LOCALHOST.into(), asn: None, prefix: None, services: services.collect() }
     }
 
+    fn quiet<const N: usize>(services: [Presence; N]) -> QuietHost {
+        QuietHost { index: 7, address: Ipv4Addr::LOCALHOST.into(), services: services.into_iter().collect() }
+    }
+
     #[test]
     fn a_host_that_nothing_was_asked_of_was_not_asked() {
         let progress = Progress::default();
-        progress.count(&[
-            host(0, [AskedState::NotAsked, AskedState::NotAsked]),
-            host(1, [AskedState::NotAsked, AskedState::Refused]),
-        ]);
+        progress.count(
+            &[
+                host(0, [AskedState::NotAsked, AskedState::NotAsked]),
+                host(1, [AskedState::NotAsked, AskedState::Refused]),
+            ],
+            &[quiet([]), quiet([Presence::Silent, Presence::Unasked, Presence::Silent])],
+        );
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        assert_eq!((read(&progress.hosts_asked), read(&progress.services)), (1, 1));
+        assert_eq!((read(&progress.hosts_asked), read(&progress.services)), (2, 3));
+        assert_eq!(progress.outcomes(), BTreeMap::from([("refused".to_owned(), 1), ("timed_out".to_owned(), 2)]));
     }
 }

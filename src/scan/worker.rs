@@ -16,7 +16,7 @@ use tokio::task::{JoinSet, LocalSet};
 use super::feed::Work;
 use super::{Finished, QUEUE_KIB, Shared, writer};
 use crate::net::Door;
-use crate::observation::{Capture, CutShort, Observation, Outcome, Presence, Service};
+use crate::observation::{Capture, CutShort, Observation, Outcome, Presence, Presences, Service};
 use crate::probe::{self, Asked};
 use crate::target::Host;
 
@@ -71,12 +71,12 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
 }
 
 /// Asks one host and hands on what it gave. A host cut off by a stop is not handed on: the next run asks it again.
-async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u64, known: Vec<Presence>) {
+async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u64, known: Presences) {
     shared.progress.in_flight.fetch_add(1, Ordering::Relaxed);
     // Every index below the order's length has a host.
     let Some(host) = shared.host(index) else { return };
     let door = shared.door.for_host();
-    if left_out(&shared, &host) {
+    if left_out(&shared, host.address) {
         shared.progress.in_flight.fetch_sub(1, Ordering::Relaxed);
         shared.progress.left_out.fetch_add(1, Ordering::Relaxed);
         let asked: Vec<Asked> = host.services.iter().map(unasked).collect();
@@ -86,9 +86,9 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
     let kept = door.clone();
     let asking = pin!(async {
         match &shared.hunting {
-            None => (probe::host(&door, &host, &known, &shared.settings, false).await, None),
+            None => (probe::host(&door, &host, known, &shared.settings, false).await, None),
             Some(hunting) => {
-                let (asked, verdict) = probe::hunted(&door, &host, &known, &shared.settings, hunting).await;
+                let (asked, verdict) = probe::hunted(&door, &host, known, &shared.settings, hunting).await;
                 (asked, Some(verdict))
             }
         }
@@ -113,9 +113,8 @@ async fn one_host(shared: Arc<Shared>, sender: mpsc::Sender<Finished>, index: u6
 }
 
 /// True for a host whose network the hunt has given up; a seed is always asked.
-pub(super) fn left_out(shared: &Shared, host: &Host) -> bool {
-    shared.networks.as_ref().is_some_and(|networks| networks.is_given_up(host.address))
-        && !is_seed(shared, host.address)
+pub(super) fn left_out(shared: &Shared, address: IpAddr) -> bool {
+    shared.networks.as_ref().is_some_and(|networks| networks.is_given_up(address)) && !is_seed(shared, address)
 }
 
 fn is_seed(shared: &Shared, address: IpAddr) -> bool {
@@ -139,7 +138,7 @@ async fn hand_on(
     let Ok(room) = room else { return };
     shared.progress.queued.fetch_add(1, Ordering::Relaxed);
     let asn = shared.door.origin(host.address);
-    let finished = Finished { hosts: vec![writer::done(index, host.address, asn, asked)], held: Some((room, kept)) };
+    let finished = Finished::Host(Box::new((writer::done(index, host.address, asn, asked), room, kept)));
     // The writer is gone only when it failed; the run stops then and says so.
     let _ = sender.send(finished).await;
 }

@@ -1,6 +1,6 @@
 //! The writer's thread: takes what waits, up to a batch, and commits it with the position.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{Finished, Networks, ScanError, Shared, usage};
 use crate::net::Notice;
 use crate::observation::Presence;
-use crate::store::{Action, AskedState, Counters, HostDone, RunWriter, ServiceDone, StoreError};
+use crate::store::{Action, AskedState, Counters, HostDone, QuietHost, RunWriter, ServiceDone, StoreError};
 
 /// Hosts in one transaction.
 const BATCH: usize = 2048;
@@ -52,23 +52,32 @@ pub(super) fn write(
         }
         shared.progress.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
         tell(&mut writer, &mut notices, shared)?;
-        let position = shared.dispatcher.position_with(batch.iter().flat_map(|one| &one.hosts).map(|host| host.index));
-        // Room and places are held until the commit, the hosts go into it.
-        let (hosts, held): (Vec<Vec<HostDone>>, Vec<_>) = batch.drain(..).map(|one| (one.hosts, one.held)).unzip();
-        let hosts: Vec<HostDone> = hosts.into_iter().flatten().collect();
-        shared.progress.count(&hosts);
+        let (mut hosts, mut quiet, mut held) = (Vec::new(), Vec::new(), Vec::new());
+        for finished in batch.drain(..) {
+            match finished {
+                // Room and place are held until the commit.
+                Finished::Host(one) => {
+                    let (host, room, place) = *one;
+                    hosts.push(host);
+                    held.push((room, place));
+                }
+                Finished::Quiet(those) => quiet.extend(those),
+            }
+        }
+        let indices = hosts.iter().map(|host| host.index).chain(quiet.iter().map(|host| host.index));
+        let position = shared.dispatcher.position_with(indices);
+        shared.progress.count(&hosts, &quiet);
+        let addresses = || hosts.iter().map(|host| host.address).chain(quiet.iter().map(|host| host.address));
         let lasted = shared.door.clock().elapsed().saturating_sub(started);
-        let counters = counters(before, shared, lasted, &position, &hosts);
+        let counters = counters(before, shared, lasted, &position, addresses());
         given_up(&mut writer, shared)?;
         let sent = Some((counters.connections, counters.unfinished.len()));
-        if !hosts.is_empty() || written != sent {
-            commit(&mut writer, &hosts, &position, &counters)?;
+        if addresses().next().is_some() || written != sent {
+            commit(&mut writer, (&hosts, &quiet), &position, &counters)?;
             written = sent;
         }
         drop(held);
-        for host in &hosts {
-            shared.door.forget(host.address);
-        }
+        shared.door.forget(addresses());
         shared.progress.hosts_done.store(position.low + position.done_above(), Ordering::Relaxed);
         shared.dispatcher.committed(position);
         if over {
@@ -115,13 +124,13 @@ fn given_up(writer: &mut RunWriter, shared: &Shared) -> Result<(), StoreError> {
 
 fn commit(
     writer: &mut RunWriter,
-    hosts: &[HostDone],
+    (hosts, quiet): (&[HostDone], &[QuietHost]),
     position: &crate::store::Position,
     counters: &Counters,
 ) -> Result<(), StoreError> {
     let mut tries = 0;
     loop {
-        match writer.commit(hosts, position, counters) {
+        match writer.commit_all(hosts, quiet, position, counters) {
             Err(StoreError::Locked) if tries < TRIES => tries += 1,
             Err(error) => return Err(error),
             Ok(committed) => {
@@ -143,9 +152,14 @@ fn counters(
     shared: &Shared,
     lasted: Duration,
     position: &crate::store::Position,
-    done: &[HostDone],
+    done: impl Iterator<Item = IpAddr>,
 ) -> Counters {
-    let done: HashSet<IpAddr> = done.iter().map(|host| host.address).collect();
+    let mut unfinished: BTreeMap<IpAddr, u32> = shared.door.spent().into_iter().collect();
+    if !unfinished.is_empty() {
+        for address in done {
+            unfinished.remove(&address);
+        }
+    }
     let (connections, sent, heard) = shared.door.traffic().totals();
     let progress = &shared.progress;
     let (cpu, peak) = usage();
@@ -165,7 +179,7 @@ fn counters(
         cpu_ms: before.cpu_ms + millis(cpu),
         peak_rss_bytes: before.peak_rss_bytes.max(peak),
         outcomes,
-        unfinished: shared.door.spent().into_iter().filter(|(address, _)| !done.contains(address)).collect(),
+        unfinished,
     }
 }
 
@@ -177,13 +191,6 @@ pub(super) fn done(index: u64, address: IpAddr, asn: Option<u32>, asked: Vec<cra
         heard: one.observations,
     });
     HostDone { index, address, asn, prefix: None, services: services.collect() }
-}
-
-/// What the case keeps of a host that only discovery has asked.
-pub(super) fn quiet(index: u64, address: IpAddr, seen: &[Presence]) -> HostDone {
-    let services =
-        (0u32..).zip(seen).map(|(ordinal, seen)| ServiceDone { ordinal, state: state(*seen), heard: Vec::new() });
-    HostDone { index, address, asn: None, prefix: None, services: services.collect() }
 }
 
 fn state(presence: Presence) -> AskedState {

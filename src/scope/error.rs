@@ -160,6 +160,11 @@ pub enum Problem {
         /// In characters.
         longest: usize,
     },
+    /// A draft that nobody has authorised.
+    #[error(
+        "this is a draft that hostkin wrote, and nobody has authorised it yet: it permits nothing. Read the reasons of every grant, fill in `authority`, `contact`, `page`, `valid_from` and `valid_until`, and then change this line to `schema = \"hostkin/scope/1\"`"
+    )]
+    Draft,
     /// A file of another kind or version.
     #[error("schema `{found}` is not known; this program reads `schema = \"hostkin/scope/1\"`")]
     Schema {

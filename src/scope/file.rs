@@ -91,6 +91,9 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Written, ScopeError> {
     let top = Table::new(source, "the scope", 0, document.get_ref(), SCOPE_KEYS)?;
 
     let schema = top.required_text("schema")?;
+    if schema.value == super::draft::DRAFT_SCHEMA {
+        return Err(source.at(schema.offset, Problem::Draft));
+    }
     if schema.value != SCHEMA {
         return Err(source.at(schema.offset, Problem::Schema { found: shorten(&schema.value) }));
     }

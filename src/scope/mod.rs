@@ -17,6 +17,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::observation::Speech;
 
 pub mod address;
+mod draft;
 mod error;
 mod explain;
 mod file;
@@ -29,6 +30,7 @@ mod permit;
 mod reader;
 pub mod special;
 
+pub use draft::{DRAFT_SCHEMA, Proposal, draft};
 pub use error::{FlagProblem, Place, Problem, ScopeError};
 pub use explain::{Explanation, GrantExplained, PermittedTime, Removed, Totals};
 pub use file::Grant;

@@ -1,10 +1,12 @@
 //! What was asked of whom: two bits per service, by permuted index, so that the dead cost no row.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Case, Result, RunId, StoreError, int};
+use crate::observation::Presences;
 
 /// Indices in one row.
 const CHUNK: u64 = 1024;
@@ -145,21 +147,45 @@ impl OpenChunks {
         if ordinal >= self.services {
             return Err(StoreError::Ordinal { index, ordinal, services: self.services });
         }
-        let wanted = index / CHUNK;
-        if !self.chunks.contains_key(&wanted) {
-            let length = CHUNK.saturating_mul(u64::from(self.services)).div_ceil(4);
-            let mut bits = load(connection, self.run, wanted)?.unwrap_or_default();
-            bits.resize(usize::try_from(length).unwrap_or(0), 0);
-            self.chunks.insert(wanted, Chunk { bits, dirty: false });
-        }
         let (at, shift) = place(index, ordinal, self.services);
-        if let Some(chunk) = self.chunks.get_mut(&wanted)
-            && let Some(byte) = chunk.bits.get_mut(at)
-        {
+        let chunk = self.open(connection, index / CHUNK)?;
+        if let Some(byte) = chunk.bits.get_mut(at) {
             *byte = *byte & !(3 << shift) | state.bits() << shift;
-            chunk.dirty = true;
         }
         Ok(())
+    }
+
+    /// Sets the states of all services of one host, of those that fit in.
+    pub(super) fn set_all(&mut self, connection: &Connection, index: u64, services: Presences) -> Result<()> {
+        let width = 2 * self.services.min(32);
+        let mask = u64::MAX.checked_shr(64 - width).unwrap_or(0);
+        if services.bits() & !mask != 0 {
+            return Err(StoreError::Ordinal { index, ordinal: self.services, services: self.services });
+        }
+        let (at, shift) = place(index, 0, self.services);
+        let chunk = self.open(connection, index / CHUNK)?;
+        // Up to 64 bits that begin anywhere within a byte lie in nine bytes at most.
+        let (mask, states) = (u128::from(mask) << shift, u128::from(services.bits()) << shift);
+        let bytes = chunk.bits.iter_mut().skip(at);
+        for ((byte, mask), state) in bytes.zip(mask.to_le_bytes()).zip(states.to_le_bytes()).take(9) {
+            *byte = *byte & !mask | state;
+        }
+        Ok(())
+    }
+
+    /// The open row, about to be changed; loaded when it is not open.
+    fn open(&mut self, connection: &Connection, number: u64) -> Result<&mut Chunk> {
+        let chunk = match self.chunks.entry(number) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
+                let length = CHUNK.saturating_mul(u64::from(self.services)).div_ceil(4);
+                let mut bits = load(connection, self.run, number)?.unwrap_or_default();
+                bits.resize(usize::try_from(length).unwrap_or(0), 0);
+                place.insert(Chunk { bits, dirty: true })
+            }
+        };
+        chunk.dirty = true;
+        Ok(chunk)
     }
 
     /// Writes what has changed, and lets go of rows wholly below `low`.
@@ -213,4 +239,41 @@ fn load(connection: &Connection, run: RunId, chunk: u64) -> Result<Option<Vec<u8
 fn services(connection: &Connection, run: RunId) -> Result<u32> {
     let read = "SELECT services FROM runs WHERE id = ?1 AND kind = 'scan'";
     connection.query_row(read, [run], |row| row.get(0)).optional()?.ok_or(StoreError::NoRun { run })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::Presence;
+
+    #[test]
+    fn all_states_of_a_host_at_once_lie_where_each_by_itself_would() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE asked (run, chunk, bits)").unwrap();
+        for services in [1, 3, 15, 31, 32, 40] {
+            let fresh = || OpenChunks { run: RunId::from(1), services, chunks: BTreeMap::new() };
+            let (mut one, mut all) = (fresh(), fresh());
+            for index in 1020..1030 {
+                let states = [AskedState::Heard, AskedState::Silent, AskedState::NotAsked, AskedState::Refused];
+                let state = |place: u64| states[usize::try_from((place * 7 + index) % 4).unwrap()];
+                let mut seen = Presences::NONE;
+                for place in 0..services.min(32) {
+                    one.set(&connection, index, place, state(place.into())).unwrap();
+                    let presence = match state(place.into()) {
+                        AskedState::NotAsked => Presence::Unasked,
+                        AskedState::Silent => Presence::Silent,
+                        AskedState::Refused => Presence::Refused,
+                        AskedState::Heard => Presence::Heard,
+                    };
+                    seen.set(usize::try_from(place).unwrap(), presence);
+                }
+                all.set_all(&connection, index, Presences::default()).unwrap();
+                all.set_all(&connection, index, seen).unwrap();
+            }
+            assert!(one.chunks.len() == 2 && one.chunks.iter().zip(&all.chunks).all(|(a, b)| a.1.bits == b.1.bits));
+        }
+        let mut few = OpenChunks { run: RunId::from(1), services: 2, chunks: BTreeMap::new() };
+        let seen = [Presence::Unasked, Presence::Unasked, Presence::Silent].into_iter().collect();
+        assert!(matches!(few.set_all(&connection, 5, seen), Err(StoreError::Ordinal { index: 5, .. })));
+    }
 }

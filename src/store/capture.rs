@@ -49,15 +49,25 @@ impl<'a> Keep<'a> {
         })
     }
 
-    /// The number of a capture, which is stored when it is new.
-    pub(super) fn id(&mut self, connection: &Connection, packer: &mut Packer, capture: &Capture) -> Result<i64> {
+    /// The number and digest of a capture, which is stored when it is new.
+    pub(super) fn id(
+        &mut self,
+        connection: &Connection,
+        packer: &mut Packer,
+        capture: &Capture,
+    ) -> Result<(i64, [u8; 32])> {
         let cbor = capture.to_cbor();
         let sha256 = digest(&cbor);
         let length = int(u64::try_from(cbor.len()).unwrap_or(u64::MAX));
-        if self.insert.execute(params![&sha256[..], length, packer.pack(&cbor)?])? == 1 {
-            return Ok(connection.last_insert_rowid());
+        let packed = packer.pack(&cbor)?;
+        if self.insert.execute(params![&sha256[..], length, packed])? == 1 {
+            return Ok((connection.last_insert_rowid(), sha256));
         }
-        Ok(self.select.query_row([&sha256[..]], |row| row.get(0))?)
+        let id = self.select.query_row([&sha256[..]], |row| row.get(0))?;
+        // It may have been erased since.
+        let fill = "UPDATE captures SET body = ?2 WHERE id = ?1 AND length(body) = 0";
+        connection.prepare_cached(fill)?.execute(params![id, packed])?;
+        Ok((id, sha256))
     }
 
     /// The number of a capture as another case holds it. A new one is checked against its digest first: nobody may have

@@ -89,6 +89,17 @@ pub enum StoreError {
         /// What was to be taken back.
         subject: String,
     },
+    /// Nothing to erase.
+    #[error("there is nothing of the kind to erase in this case; `hostkin info` and `hostkin find` show what it holds")]
+    NothingToErase,
+    /// No verdict to take back.
+    #[error("there is no verdict on {address} for \"{provider}\"; `hostkin info` lists the verdicts")]
+    NoVerdict {
+        /// The host.
+        address: std::net::IpAddr,
+        /// The provider.
+        provider: String,
+    },
     /// A batch and its position contradict each other: our own fault.
     #[error(
         "host {index} of this batch is not marked done by its position, or was done before: please report this bug"
@@ -112,6 +123,12 @@ pub enum StoreError {
     NotFinite {
         /// Host or cluster.
         subject: String,
+    },
+    /// The same file, taken in before.
+    #[error("the same file is in the case already, as dataset {id}; nothing was added")]
+    KnownDataset {
+        /// Its number.
+        id: i64,
     },
     /// The question could not be read.
     #[error(transparent)]

@@ -1,11 +1,13 @@
 //! What the last linkage found. Each linkage replaces the one before; seeds and verdicts it went by stay as records.
 
-use rusqlite::{CachedStatement, OptionalExtension as _, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 use serde_json::json;
 
+use super::chain::{self, Entry};
 use super::{Action, Case, Result, StoreError, count, int, record, time};
 use crate::clock::Timestamp;
 use crate::finding::{Cluster, Finding, Findings, Level};
+use crate::seal::{self, Digest, ResultRow, Salt, leaf_hash, root, row_salt};
 
 impl Case {
     /// Stores what a linkage found in place of the one before.
@@ -44,7 +46,12 @@ impl Case {
             "weights": findings.weights, "hosts": findings.hosts, "background": findings.background,
             "ranking": findings.ranking.len(), "clusters": findings.clusters.len(),
         });
-        record::append(&transaction, at, actor, Action::Link, "", &body)?;
+        let entry = Entry { at, actor, action: Action::Link, subject: "", body: &body };
+        chain::append(&transaction, &entry, |salt| {
+            let hashes: Vec<Digest> =
+                rows(&transaction, salt)?.iter().map(|row| leaf_hash(row.to_text().as_bytes())).collect();
+            Ok(Some(root(&hashes)))
+        })?;
         transaction.commit()?;
         Ok(())
     }
@@ -84,6 +91,37 @@ impl Case {
         }
         Ok(links)
     }
+}
+
+/// The rows of the last linkage as they are sealed, rankings first; each with its own salt, made from that of the record.
+pub(super) fn rows(connection: &Connection, salt: &Salt) -> Result<Vec<ResultRow>> {
+    let read =
+        "SELECT c.id, c.seeded, c.purity, l.provider, l.seed, l.ip, l.score, l.log10_lr, l.log10_lr_without_strongest,
+                       l.rank, l.level, l.reasons, l.against, l.evidence
+                FROM links l LEFT JOIN clusters c ON c.place = l.cluster ORDER BY l.id";
+    let mut statement = connection.prepare_cached(read)?;
+    let mut found = statement.query([])?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        rows.push(ResultRow {
+            salt: seal::hex(&row_salt(salt, u64::try_from(rows.len()).unwrap_or(u64::MAX))),
+            cluster: row.get(0)?,
+            seeded: row.get(1)?,
+            purity: row.get(2)?,
+            provider: row.get(3)?,
+            seed: row.get(4)?,
+            ip: row.get(5)?,
+            score: row.get(6)?,
+            log10_lr: row.get(7)?,
+            log10_lr_without_strongest: row.get(8)?,
+            rank: row.get(9)?,
+            level: row.get(10)?,
+            reasons: row.get(11)?,
+            against: row.get(12)?,
+            evidence: row.get(13)?,
+        });
+    }
+    Ok(rows)
 }
 
 fn put(insert: &mut CachedStatement<'_>, cluster: Option<i64>, finding: &Finding) -> Result<()> {

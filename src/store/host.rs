@@ -35,6 +35,31 @@ impl Case {
     }
 }
 
+impl Case {
+    /// True when no host was ever heard.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM hosts)", [], |row| row.get(0))?)
+    }
+
+    /// One host as it stands now; `None` for an address the case does not know.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    pub fn host(&self, address: IpAddr) -> Result<Option<HostFacts>> {
+        let _snapshot = self.snapshot()?;
+        let read = "SELECT id, address, asn, prefix, first_seen_at_ms, last_seen_at_ms FROM hosts WHERE address = ?1";
+        let mut statement = self.connection.prepare_cached(read)?;
+        let mut rows = statement.query([address::key(address)])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let (id, mut host) = read_host(row)?;
+        Looks::new(&self.connection)?.fill(id, &mut host)?;
+        Ok(Some(host))
+    }
+}
+
 /// Outcomes of a connection that stood: the port is open. The words of [`is_open`], for SQL.
 pub(super) const OPEN: &str = "'answered', 'mismatch', 'reset', 'closed', 'tls_alert', 'incomplete', 'pruned'";
 

@@ -23,6 +23,9 @@ use crate::clock::Timestamp;
 mod address;
 mod asked;
 mod capture;
+mod chain;
+mod columns;
+mod dataset;
 mod diff;
 mod error;
 mod find;
@@ -31,19 +34,24 @@ mod host;
 mod import;
 mod info;
 mod intern;
+mod leaf;
 mod merge;
 mod observation;
 mod position;
 mod query;
 mod record;
+mod redact;
 mod reread;
 mod row;
 mod run;
 mod schema;
 mod scope;
+mod sealed;
 mod writer;
 
 pub use asked::{Asked, AskedState, AskedTotals};
+pub use chain::{ChainedRecord, LineSignature};
+pub use dataset::StoredDataset;
 pub use diff::{Change, What};
 pub use error::{Result, StoreError};
 pub use find::Found;
@@ -54,13 +62,20 @@ pub use observation::{ObservationFilter, ObservationId, StoredFacet, StoredObser
 pub use position::Position;
 pub use query::{Query, QueryError};
 pub use record::{Action, Record};
+pub use redact::{Erase, Erased, Retention};
 pub use reread::RereadCounts;
 pub use run::{Counters, Run, RunId, RunKind, RunSpec, RunState, State};
 pub use scope::CaseScope;
-pub use writer::{Committed, HostDone, RunWriter, ServiceDone};
+pub use sealed::SealedObservation;
+pub use writer::{Committed, HostDone, QuietHost, RunWriter, ServiceDone};
+
+use chain::ERASED;
 
 /// How long a write waits for another process to finish its own.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// Pages kept in memory, as `PRAGMA cache_size` takes it: 256 MiB.
+const CACHE: i64 = -262_144;
 
 /// What a new case starts with.
 #[derive(Clone, Debug)]
@@ -113,14 +128,21 @@ impl Case {
     }
 
     /// Opens a case for reading only. Works on read-only media too, unless a run was broken off there and its log is left.
+    /// An older case that may be written to is brought up to date first.
     ///
     /// # Errors
     /// `Missing`, `NotACase`, `Newer`, `Older`, `Damaged`.
     pub fn open_read_only(path: &Path) -> Result<Self> {
-        let connection = connect(path, Access::Read)?;
+        let mut connection = connect(path, Access::Read)?;
         let found = schema::version(&connection)?;
         if found < schema::newest() {
-            return Err(StoreError::Older { path: path.to_owned(), found });
+            drop(connection);
+            match Self::open(path) {
+                Ok(updated) => drop(updated),
+                Err(StoreError::ReadOnly) => return Err(StoreError::Older { path: path.to_owned(), found }),
+                Err(other) => return Err(other),
+            }
+            connection = connect(path, Access::Read)?;
         }
         Ok(Self { connection, path: path.to_owned() })
     }
@@ -129,6 +151,24 @@ impl Case {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where the key is that signs this case, when its owner chose a place.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    pub fn key_path(&self) -> Result<Option<PathBuf>> {
+        Ok(self.meta("key_path")?.map(PathBuf::from))
+    }
+
+    /// Remembers where the key is. The key itself is never stored.
+    ///
+    /// # Errors
+    /// When the case cannot be written.
+    pub fn set_key_path(&mut self, path: &Path) -> Result<()> {
+        let put = "INSERT INTO meta VALUES ('key_path', ?1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        self.connection.execute(put, [path.to_string_lossy()])?;
+        Ok(())
     }
 
     /// Builds the index from values to observations, which [`Case::find`] is quick with, and refreshes the planner's
@@ -142,6 +182,15 @@ impl Case {
             "CREATE INDEX IF NOT EXISTS facets_by_value ON facets (value); PRAGMA analysis_limit = 1000; PRAGMA optimize;",
         )?;
         Ok(())
+    }
+
+    /// True when the index of [`build_postings`](Self::build_postings) is there.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    pub fn has_postings(&self) -> Result<bool> {
+        let read = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'facets_by_value')";
+        Ok(self.connection.query_row(read, [], |row| row.get(0))?)
     }
 
     /// A transaction that holds the write lock from its start.
@@ -242,9 +291,10 @@ fn set_up(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
         "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA synchronous = NORMAL;
-         PRAGMA temp_store = FILE; PRAGMA cache_size = -262144; PRAGMA wal_autocheckpoint = 10000;
+         PRAGMA temp_store = FILE; PRAGMA wal_autocheckpoint = 10000;
          PRAGMA journal_size_limit = 67108864;",
     )?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
     Ok(())
 }
 

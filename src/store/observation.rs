@@ -160,7 +160,8 @@ pub(super) fn read_row(row: &Row<'_>) -> Result<StoredObservation> {
     let sha256: Option<Vec<u8>> = row.get(13)?;
     let body = row.get_ref(15)?.as_blob_or_null().map_err(|_| StoreError::damaged("a capture that is no blob"))?;
     let capture = match (&sha256, body) {
-        (Some(sha256), Some(body)) => Some(capture::unpack(sha256, row.get(14)?, body)?),
+        // An empty body is one that was erased.
+        (Some(sha256), Some(body)) if !body.is_empty() => Some(capture::unpack(sha256, row.get(14)?, body)?),
         _ => None,
     };
     let digest =

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::chain::{self, Entry};
 use super::{Case, Result, StoreError, time};
 use crate::clock::Timestamp;
 use crate::finding::{Seed, Subject, Verdict};
@@ -24,6 +25,8 @@ pub enum Action {
     Confirm,
     /// A host was rejected.
     Reject,
+    /// A verdict on a host was taken back.
+    Withdraw,
     /// A remark.
     Note,
     /// Hosts heard by others were taken in.
@@ -42,16 +45,41 @@ pub enum Action {
     Merge,
     /// A scan went slower with a network, or stopped asking it.
     BackOff,
+    /// A stretch of observations was sealed under one root.
+    Sealed,
+    /// The chain so far was signed.
+    Head,
+    /// A key signs from here on.
+    Key,
+    /// The records of a case older than the chain were chained.
+    Chained,
+    /// An authority's time stamp was taken in.
+    Timestamp,
+    /// What is kept how long was set.
+    Retention,
+    /// Data was erased.
+    Redact,
+    /// A file of public data was taken in.
+    Data,
+    /// Something was written that a later export goes by: a deny list, abuse reports.
+    Export,
+    /// What became of an abuse report.
+    Outcome,
+    /// A candidate range was approved for a scope draft.
+    RangeApproved,
+    /// A candidate range was rejected.
+    RangeRejected,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 27] = [
         Self::New,
         Self::Seed,
         Self::Unseed,
         Self::Confirm,
         Self::Reject,
+        Self::Withdraw,
         Self::Note,
         Self::Import,
         Self::ScanStarted,
@@ -61,6 +89,18 @@ impl Action {
         Self::Link,
         Self::Merge,
         Self::BackOff,
+        Self::Sealed,
+        Self::Head,
+        Self::Key,
+        Self::Chained,
+        Self::Timestamp,
+        Self::Retention,
+        Self::Redact,
+        Self::Data,
+        Self::Export,
+        Self::Outcome,
+        Self::RangeApproved,
+        Self::RangeRejected,
     ];
 
     /// The stable word.
@@ -72,6 +112,7 @@ impl Action {
             Self::Unseed => "unseed",
             Self::Confirm => "confirm",
             Self::Reject => "reject",
+            Self::Withdraw => "withdraw",
             Self::Note => "note",
             Self::Import => "import",
             Self::ScanStarted => "scan_started",
@@ -81,6 +122,18 @@ impl Action {
             Self::Link => "link",
             Self::Merge => "merge",
             Self::BackOff => "back_off",
+            Self::Sealed => "sealed",
+            Self::Head => "head",
+            Self::Key => "key",
+            Self::Chained => "chained",
+            Self::Timestamp => "timestamp",
+            Self::Retention => "retention",
+            Self::Redact => "redact",
+            Self::Data => "data",
+            Self::Export => "export",
+            Self::Outcome => "outcome",
+            Self::RangeApproved => "range_approved",
+            Self::RangeRejected => "range_rejected",
         }
     }
 }
@@ -103,7 +156,8 @@ pub struct Record {
 }
 
 impl Case {
-    /// Appends one record and gives its place.
+    /// Appends one record and gives its place. It is chained with the time, the machine's clocks, this program and the
+    /// scope; digests that `body` names as `scope_sha256` and `raw_sha256` stand in the chained line too.
     ///
     /// # Errors
     /// When the case cannot be written.
@@ -170,8 +224,8 @@ impl Case {
     /// When the case cannot be read.
     pub fn seeds(&self) -> Result<Vec<Seed>> {
         let mut seeds: Vec<Seed> = Vec::new();
-        self.told([Action::Seed, Action::Unseed], |action, body| {
-            if action == Action::Seed.as_str() {
+        self.told(&[Action::Seed, Action::Unseed], |action, body| {
+            if action == Action::Seed {
                 let seed: Seed = from_json(body, "a seed")?;
                 match seeds.iter_mut().find(|one| one.subject == seed.subject && one.provider == seed.provider) {
                     Some(known) => *known = seed,
@@ -198,29 +252,62 @@ impl Case {
         Ok(())
     }
 
-    /// The verdicts that stand, in the order of their recording: for one provider and host the last word counts.
+    /// Takes the standing verdict on a host back.
+    ///
+    /// # Errors
+    /// `NoVerdict` when there is none.
+    pub fn withdraw_verdict(
+        &mut self,
+        address: IpAddr,
+        provider: &str,
+        why: &str,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<()> {
+        if !self.verdicts()?.iter().any(|one| one.address == address && one.provider == provider) {
+            return Err(StoreError::NoVerdict { address, provider: provider.to_owned() });
+        }
+        let body = json!({ "address": address, "provider": provider, "why": why });
+        self.record(at, actor, Action::Withdraw, &address.to_string(), &body)?;
+        Ok(())
+    }
+
+    /// The verdicts that stand, in the order of their recording: for one provider and host the last word counts, be it
+    /// a verdict, its withdrawal, or a seed, which needs no verdict beside it.
     ///
     /// # Errors
     /// When the case cannot be read.
     pub fn verdicts(&self) -> Result<Vec<Verdict>> {
         let mut verdicts: Vec<Verdict> = Vec::new();
-        self.told([Action::Confirm, Action::Reject], |_, body| {
-            let verdict: Verdict = from_json(body, "a verdict")?;
-            verdicts.retain(|one| one.address != verdict.address || one.provider != verdict.provider);
-            verdicts.push(verdict);
+        self.told(&[Action::Seed, Action::Confirm, Action::Reject, Action::Withdraw], |action, body| {
+            let new: Option<Verdict> = match action {
+                Action::Confirm | Action::Reject => Some(from_json(body.clone(), "a verdict")?),
+                _ => None,
+            };
+            let subject = match action {
+                Action::Seed => from_json::<Seed>(body.clone(), "a seed")?.subject,
+                _ => Subject::Host(from_json(body.get("address").cloned().unwrap_or_default(), "a verdict")?),
+            };
+            let provider = body.get("provider").and_then(Value::as_str).unwrap_or_default();
+            verdicts.retain(|one| Subject::Host(one.address) != subject || one.provider != provider);
+            verdicts.extend(new);
             Ok(())
         })?;
         Ok(verdicts)
     }
 
-    /// The words and bodies of all records of two actions, oldest first.
-    fn told(&self, actions: [Action; 2], mut each: impl FnMut(&str, Value) -> Result<()>) -> Result<()> {
-        let read = "SELECT action, body FROM records WHERE action IN (?1, ?2) ORDER BY seq";
+    /// All records of some actions, oldest first, but for those that were erased.
+    fn told(&self, actions: &[Action], mut each: impl FnMut(Action, Value) -> Result<()>) -> Result<()> {
+        let read = "SELECT action, body FROM records WHERE action IN (SELECT value FROM json_each(?1)) AND body <> ?2 \
+                    ORDER BY seq";
+        let words: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
         let mut statement = self.connection.prepare_cached(read)?;
-        let mut rows = statement.query(actions.map(Action::as_str))?;
+        let mut rows = statement.query([to_json(&words)?.to_string().as_str(), chain::ERASED])?;
         while let Some(row) = rows.next()? {
-            let (action, body): (String, String) = (row.get(0)?, row.get(1)?);
-            each(&action, parse(&body, "a record")?)?;
+            let (word, body): (String, String) = (row.get(0)?, row.get(1)?);
+            if let Some(action) = actions.iter().find(|action| action.as_str() == word) {
+                each(*action, parse(&body, "a record")?)?;
+            }
         }
         Ok(())
     }
@@ -234,7 +321,7 @@ fn subject_text(subject: &Subject) -> String {
     }
 }
 
-/// Appends one record inside whatever transaction stands.
+/// Appends one record inside whatever transaction stands, or in one of its own.
 pub(super) fn append(
     connection: &Connection,
     at: Timestamp,
@@ -243,9 +330,7 @@ pub(super) fn append(
     subject: &str,
     body: &Value,
 ) -> Result<i64> {
-    let insert = "INSERT INTO records (at_ms, actor, action, subject, body) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let mut statement = connection.prepare_cached(insert)?;
-    Ok(statement.insert(params![at.as_millisecond(), actor, action.as_str(), subject, body.to_string()])?)
+    chain::append(connection, &Entry { at, actor, action, subject, body }, |_| Ok(None))
 }
 
 /// A noun as JSON. Cannot fail for ours; were it to, the case stays unchanged.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::observation::{COLUMNS, FacetReader, read_row};
 use super::row::{Memory, Rows};
-use super::{Action, Case, ObservationId, Result, StoreError, StoredFacet, StoredObservation, record};
+use super::{Action, Case, ObservationId, Result, StoreError, StoredFacet, StoredObservation, leaf, record};
 use crate::clock::Timestamp;
 use crate::observation::Observation;
 use crate::proto::Reading;
@@ -59,6 +59,7 @@ impl Case {
         counts.observations += counts.damaged;
         let body = json!({ "observations": counts.observations, "changed": counts.changed, "damaged": counts.damaged });
         record::append(&transaction, at, actor, Action::Reread, "", &body)?;
+        leaf::seal_waiting(&transaction, at, actor, 1)?;
         transaction.commit()?;
         Ok(counts)
     }
@@ -82,7 +83,7 @@ fn page(
 ) -> Result<(Vec<StoredObservation>, Option<ObservationId>, u64)> {
     let sql = format!(
         "SELECT {COLUMNS} c.body FROM observations o JOIN hosts h ON h.id = o.host JOIN captures c ON c.id = o.capture
-         WHERE o.id > ?1 ORDER BY o.id LIMIT {PAGE}"
+         WHERE o.id > ?1 AND length(c.body) > 0 ORDER BY o.id LIMIT {PAGE}"
     );
     let mut statement = transaction.prepare_cached(&sql)?;
     let mut facets = FacetReader::new(transaction)?;
@@ -127,5 +128,6 @@ fn replace(
         return Err(StoreError::damaged(format!("observation {observation} is not there")));
     }
     transaction.prepare_cached("DELETE FROM facets WHERE observation = ?1")?.execute([observation])?;
-    Rows::new(transaction)?.facets(memory, observation, &reading.facets)
+    Rows::new(transaction)?.facets(memory, observation, reading)?;
+    leaf::put_again(transaction, observation)
 }

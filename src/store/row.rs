@@ -7,11 +7,13 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 use super::capture::{Keep, Packer};
 use super::intern::{Intern, Known};
+use super::leaf::Leaves;
 use super::{Result, RunId, StoreError, address, int};
 use crate::clock::Timestamp;
-use crate::facet::{Facet, FacetKind};
+use crate::facet::FacetKind;
 use crate::observation::{Observation, Outcome, Seen};
 use crate::proto::Reading;
+use crate::seal::{Leaf, ReadingText, hex};
 
 /// What is kept in memory from one transaction to the next.
 #[derive(Debug)]
@@ -60,6 +62,28 @@ pub(super) struct NewRow<'a> {
     pub(super) capture: Option<i64>,
 }
 
+impl NewRow<'_> {
+    /// What is sealed of it; salt and the reading's digest come with the leaf.
+    fn leaf(&self, address: IpAddr, capture: &[u8; 32]) -> Leaf {
+        Leaf {
+            salt: String::new(),
+            run: self.run,
+            ip: address.to_string(),
+            port: self.port,
+            protocol: self.protocol.to_owned(),
+            over_tls: self.over_tls,
+            name: (!self.name.is_empty()).then(|| self.name.to_owned()),
+            started_at_ms: self.started_at.as_millisecond(),
+            connections: int(self.connections),
+            bytes_sent: int(self.bytes.0),
+            bytes_heard: int(self.bytes.1),
+            timed_out: self.timed_out.map(str::to_owned),
+            capture_sha256: Some(hex(capture)),
+            reading_sha256: String::new(),
+        }
+    }
+}
+
 /// The statements, prepared once per transaction.
 pub(super) struct Rows<'a> {
     connection: &'a Connection,
@@ -69,6 +93,7 @@ pub(super) struct Rows<'a> {
     facet: CachedStatement<'a>,
     keep: Keep<'a>,
     intern: Intern<'a>,
+    leaves: Leaves<'a>,
 }
 
 impl<'a> Rows<'a> {
@@ -102,6 +127,7 @@ impl<'a> Rows<'a> {
                 .prepare_cached("INSERT INTO facets (observation, place, value, extra) VALUES (?1, ?2, ?3, ?4)")?,
             keep: Keep::new(connection)?,
             intern: Intern::new(connection)?,
+            leaves: Leaves::new(connection)?,
         })
     }
 
@@ -150,9 +176,11 @@ impl<'a> Rows<'a> {
         if self.twin(&row)?.is_some() {
             return Ok(false);
         }
-        row.capture = Some(self.keep.id(self.connection, &mut memory.packer, &heard.capture)?);
+        let (capture, sha256) = self.keep.id(self.connection, &mut memory.packer, &heard.capture)?;
+        row.capture = Some(capture);
         let Some(observation) = self.row(&row)? else { return Ok(false) };
-        self.facets(memory, observation, &reading.facets)?;
+        let text = self.facets(memory, observation, reading)?;
+        self.leaves.put(observation, row.leaf(service.address, &sha256), &text)?;
         Ok(true)
     }
 
@@ -195,12 +223,15 @@ impl<'a> Rows<'a> {
         Ok((id, self.connection.prepare_cached(next)?.query_row([id], |row| row.get(0))?))
     }
 
-    /// Puts the facets of a new observation in, in order.
-    pub(super) fn facets(&mut self, memory: &mut Memory, observation: i64, facets: &[Facet]) -> Result<()> {
-        for (place, facet) in (0..).zip(facets) {
-            self.facet(memory, observation, place, facet.kind, &facet.stored(), facet.extra_json().as_deref())?;
+    /// Puts the facets of a new observation in, in order, and gives the text by which its reading is sealed.
+    pub(super) fn facets(&mut self, memory: &mut Memory, observation: i64, reading: &Reading) -> Result<String> {
+        let mut text = ReadingText::new(reading.outcome.as_str(), reading.detail.as_deref());
+        for (place, facet) in (0..).zip(&reading.facets) {
+            let (value, extra) = (facet.stored(), facet.extra_json());
+            text.facet(facet.kind.as_str(), &value, extra.as_deref());
+            self.facet(memory, observation, place, facet.kind, &value, extra.as_deref())?;
         }
-        Ok(())
+        Ok(text.finish())
     }
 
     /// Puts one facet in at its place.

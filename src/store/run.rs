@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Action, Case, Position, Result, StoreError, count, int, record, scope, time};
+use super::{Action, Case, Position, Result, StoreError, count, int, leaf, record, scope, time};
 use crate::clock::Timestamp;
 
 /// A run's number, from 1.
@@ -211,7 +211,8 @@ impl Case {
         transaction.execute(start, params![run, counters.to_string()])?;
         let body = json!({
             "run": run, "plan_sha256": scope::hex(&spec.plan_sha256), "scope_sha256": scope::hex(&scope_sha256),
-            "seed": spec.seed.to_string(), "hosts": spec.hosts, "version": spec.version,
+            "seed": spec.seed.to_string(), "hosts": spec.hosts, "version": spec.version, "plan": spec.plan,
+            "limits": spec.limits,
         });
         record::append(&transaction, spec.at, &spec.actor, Action::ScanStarted, &run.to_string(), &body)?;
         transaction.commit()?;
@@ -263,6 +264,7 @@ impl Case {
         if changed == 0 {
             return Err(StoreError::NoRun { run: id });
         }
+        leaf::seal_waiting(&transaction, at, actor, 1)?;
         let body = json!({ "run": id, "state": state.as_str(), "summary": summary });
         record::append(&transaction, at, actor, Action::ScanEnded, &id.to_string(), &body)?;
         transaction.commit()?;

@@ -2,13 +2,17 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::Result;
+use super::{Result, chain};
 
 /// `PRAGMA application_id` of a case: the bytes `hkin`.
 pub(super) const APPLICATION_ID: i64 = 0x686b_696e;
 
 /// Schema steps, oldest first. Append only: a step's place here is a version on disk.
-const MIGRATIONS: &[&str] = &[include_str!("001_case.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("001_case.sql"), EVIDENCE, include_str!("003_columns.sql"), include_str!("004_datasets.sql")];
+
+/// The step from which on records are chained; what was there before is chained with it.
+const EVIDENCE: &str = include_str!("002_evidence.sql");
 
 /// The newest schema version known here.
 pub(super) fn newest() -> i64 {
@@ -31,6 +35,9 @@ fn migrate_to(connection: &mut Connection, upto: i64) -> Result<()> {
         // Asked inside the transaction: another process may have just taken this step.
         if version(&transaction)? < step_version {
             transaction.execute_batch(step)?;
+            if *step == EVIDENCE {
+                chain::take_up_older(&transaction)?;
+            }
             transaction.pragma_update(None, "user_version", step_version)?;
             transaction.commit()?;
         }
@@ -95,6 +102,10 @@ mod tests {
             "provider seed ip score log10_lr log10_lr_without_strongest rank level reasons against evidence"
         );
         assert_eq!(columns("v_clusters"), "cluster_id seeded purity ip score log10_lr level reasons against evidence");
+        assert_eq!(
+            columns("v_datasets"),
+            "dataset sha256 bytes format name source date licence whole counts warnings imported_at_ms"
+        );
         assert_eq!(
             columns("v_runs"),
             "run kind state plan_sha256 seed scope_sha256 version shard shards hosts services started_at_ms ended_at_ms \

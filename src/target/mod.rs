@@ -11,7 +11,7 @@ mod targets;
 
 pub use line::{LineProblem, TargetLine, parse_line, read_lines};
 pub use order::{Order, Shard, ShardError};
-pub use targets::{Host, LeftOut, Targets};
+pub use targets::{Host, LeftOut, Spot, Targets};
 
 use std::io;
 use std::path::PathBuf;

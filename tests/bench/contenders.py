@@ -120,6 +120,9 @@ def hostkin(label, ask, truth, note="", program=HOSTKIN):
         return [program, "-q", "scan", folder / "x.case", "--summary", folder / "summary.json", *ask.options]
 
     def judge(folder):
+        told = json.loads((folder / "summary.json").read_text())
+        if "syn" in ask.options and told["discovery"] != "syn":
+            raise RuntimeError(f"{label}: {told['discovery_note']}")
         return truth.judge(facets(folder / "x.case", ask.kinds), ask.hosts, ask.kinds)
 
     note = "; ".join(filter(None, [" ".join(ask.options), note]))

@@ -12,7 +12,7 @@
 
 use std::cell::Cell;
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,13 +20,16 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hostkin::clock::{FakeClock, SystemClock, Timestamp};
+use hostkin::clock::{Clock as _, FakeClock, SystemClock, Timestamp};
+use hostkin::evidence::{Signer, verify_bundle, verify_case, write_bundle};
 use hostkin::facet::{Facet, FacetKind};
 use hostkin::net::{Limiter, NoTurn, Rates, SystemEntropy};
 use hostkin::observation::{Capture, End, Exchange, Observation, Outcome, Service, Speech, Step};
 use hostkin::proto::jarm::{self, HelloRandom};
 use hostkin::proto::ssh::{self, Kex, Want};
 use hostkin::proto::{self, Conversation as _, Event, Reading, flight, http, x509};
+use hostkin::range::fact::Origin;
+use hostkin::range::{Asn, Dataset, Fact, FactKind, Format, Held, Knowledge};
 use hostkin::scan::usage;
 use hostkin::store::{AskedState, Case, Counters, HostDone, NewCase, RunId, RunSpec, RunWriter, ServiceDone};
 use hostkin::target::{Order, Shard};
@@ -46,6 +49,8 @@ fn main() {
     order(&bench);
     limiter(&bench);
     writer(&bench);
+    lookup(&bench);
+    evidence(&bench);
 }
 
 struct Bench {
@@ -199,7 +204,7 @@ fn limiter(bench: &Bench) {
         n += 1;
         clock.advance(Duration::from_millis(1));
         let turn = limiter.take(host(n), Some(n % 50));
-        limiter.forget(host(n));
+        limiter.forget([host(n)].into_iter());
         turn
     });
     // What the pace of the whole run costs with 256 hosts waiting, their timers included.
@@ -234,7 +239,7 @@ async fn turn(limiter: &Limiter, host: IpAddr) {
     while let Err(NoTurn::NotYet(time)) = limiter.take(host, None) {
         limiter.line_up_again(time).await;
     }
-    limiter.forget(host);
+    limiter.forget([host].into_iter());
 }
 
 /// A host with all three services, most of whose values others have too; certificate and SSH key are its own.
@@ -319,4 +324,129 @@ fn writer(bench: &Bench) {
     bench.rounds(&format!("writer: a host of {facets} facets, committed"), || {
         (4 * BATCH, (0..4).map(|_| batch()).sum())
     });
+}
+
+/// What 10,000 hosts cost to bundle and to verify, by the clock on the wall; only when asked for, since it takes its time.
+fn evidence(bench: &Bench) {
+    const HOSTS: u64 = 10_000;
+    if bench.only.is_none() || !bench.wants("evidence") {
+        return;
+    }
+    let samples = [(Speech::Tls, jarm_capture()), (Speech::Http, http_capture()), (Speech::Ssh, ssh_capture())];
+    let folder = tempfile::tempdir().unwrap();
+    let (mut case, run) = new_run(folder.path());
+    let mut writer = RunWriter::open(case.path(), run).unwrap();
+    for first in (0..HOSTS).step_by(500) {
+        let hosts: Vec<HostDone> = (first..first + 500).map(|index| true_host(index, &samples)).collect();
+        let mut position = writer.position().clone();
+        for host in &hosts {
+            position.mark(host.index);
+        }
+        writer.commit(&hosts, &position, &Counters::default()).unwrap();
+    }
+    drop(writer);
+    let at = Timestamp::UNIX_EPOCH;
+    case.end_run(run, hostkin::store::State::Done, &serde_json::json!({}), "bench", at).unwrap();
+    let signer = Signer::create(&folder.path().join("key")).unwrap();
+    signer.sign(&mut case, at, "bench").unwrap();
+    let bundle = folder.path().join("b.tar");
+    let clock = SystemClock::new();
+    let timed = |name: &str, work: &mut dyn FnMut() -> u64| {
+        let before = clock.elapsed();
+        let mut count = 0;
+        let spent = cpu(|| count = work());
+        let wall = clock.elapsed().saturating_sub(before);
+        println!(
+            "{name:<44} {:.1} s by the wall, {:.1} s of processors, {count} observations",
+            wall.as_secs_f64(),
+            spent.as_secs_f64()
+        );
+    };
+    timed("evidence: 10,000 hosts, bundled", &mut || {
+        write_bundle(&case, None, std::fs::File::create(&bundle).unwrap()).unwrap().observations
+    });
+    println!("{:<44} {} MB", "", std::fs::metadata(&bundle).unwrap().len() / 1_000_000);
+    timed("evidence: 10,000 hosts, the bundle verified", &mut || {
+        let report = verify_bundle(&bundle, &[], &hostkin::probe::read).unwrap();
+        assert!(report.is_clean(), "{:?}", report.faults.first());
+        report.derived
+    });
+    timed("evidence: 10,000 hosts, the case verified", &mut || {
+        let report = verify_case(&case, &[], &hostkin::probe::read).unwrap();
+        assert!(report.is_clean(), "{:?}", report.faults.first());
+        report.derived
+    });
+}
+
+/// A host whose readings are those of its captures.
+fn true_host(index: u64, samples: &[(Speech, Capture)]) -> HostDone {
+    let address = IpAddr::from(u32::try_from(0x0a00_0000 + index).unwrap().to_be_bytes());
+    let heard = samples.iter().enumerate().map(|(place, (speech, capture))| {
+        let mut capture = capture.clone();
+        capture.asked_as = address.to_string();
+        let reading = hostkin::probe::read(*speech, &capture);
+        let service = Service { address, port: 22 + u16::try_from(place).unwrap(), speech: *speech, name: None };
+        let observation = Observation {
+            service,
+            over_tls: false,
+            started_at: Timestamp::from_millisecond(i64::try_from(index).unwrap()).unwrap(),
+            outcome: reading.outcome,
+            detail: reading.detail.clone(),
+            capture,
+        };
+        let ordinal = u32::try_from(place).unwrap();
+        ServiceDone { ordinal, state: AskedState::Heard, heard: vec![(observation, reading)] }
+    });
+    HostDone { index, address, asn: None, prefix: None, services: heard.collect() }
+}
+
+/// Longest matches over a million prefixes of each family, addresses at random, half of them inside a prefix at least.
+fn lookup(bench: &Bench) {
+    if !bench.wants("lookup") {
+        return;
+    }
+    let mut state = 1u64;
+    let mut draw = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u128::from(state >> 32)
+    };
+    for v4 in [true, false] {
+        // As in real tables: most are /24 and /48, nested in shorter ones.
+        let lengths: &[u8] = if v4 { &[24, 24, 24, 24, 22, 20, 16] } else { &[48, 48, 48, 44, 40, 32] };
+        let mut address = move || {
+            let (low, high) = (draw(), draw());
+            let v4_bits = u32::try_from((high % (223 << 24)) + (1 << 24)).unwrap();
+            let v6_bits = (0x2a00u128 << 112) + (high << 84) + low;
+            if v4 { IpAddr::V4(Ipv4Addr::from_bits(v4_bits)) } else { IpAddr::V6(Ipv6Addr::from_bits(v6_bits)) }
+        };
+        let prefixes: Vec<_> = (0..1_000_000)
+            .map(|at| ipnet::IpNet::new(address(), lengths[at % lengths.len()]).unwrap().trunc())
+            .collect();
+        let asked: Vec<IpAddr> =
+            (0..1 << 16).map(|at| if at % 2 == 0 { prefixes[at * 15].addr() } else { address() }).collect();
+        let fact = |prefix| Fact::Origin(Origin { prefix, origins: vec![Asn(64_500)], peers_seen: None });
+        let about = Dataset {
+            id: 1,
+            format: Format::Pfx2as,
+            name: "made up".to_owned(),
+            source: String::new(),
+            date: jiff::civil::Date::constant(2026, 4, 1),
+            sha256: [0; 32],
+            bytes: 0,
+            licence: String::new(),
+            counts: [(FactKind::Origins, 1_000_000)].into(),
+            whole: true,
+            warnings: Vec::new(),
+        };
+        let facts: Vec<Fact> = prefixes.iter().copied().map(fact).collect();
+        let knowledge = Knowledge::new(vec![Held::new(about, facts)]);
+        bench.rounds(if v4 { "lookup: IPv4, a million prefixes" } else { "lookup: IPv6, a million prefixes" }, || {
+            let took = cpu(|| {
+                for address in asked.iter().cycle().take(1 << 20) {
+                    black_box(knowledge.origins_at(*address, None).map(|found| found.origins[0]));
+                }
+            });
+            (1 << 20, took)
+        });
+    }
 }

@@ -61,7 +61,8 @@ SETTINGS = {
     "net/ipv6/conf/all/disable_ipv6": "1",
     "net/core/somaxconn": "65535",
     "net/ipv4/tcp_max_syn_backlog": "65535",
-    "net/ipv4/ip_local_port_range": "1024 65535",
+    # What lies above is for discovery by SYN.
+    "net/ipv4/ip_local_port_range": "1024 61439",
     "net/ipv4/tcp_max_tw_buckets": "262144",
     "net/ipv4/icmp_ratelimit": "0",
     "net/ipv4/conf/all/rp_filter": "0",

@@ -67,7 +67,7 @@ def dense(place, truth, hosts):
     if c.PYJARM:
         jarm.contenders.append(c.pyjarm(few, truth))
     if has("nmap"):
-        all_four.contenders.append(c.nmap_versions(32, truth))
+        all_four.contenders.append(c.nmap_versions(16, truth))
     if has("zgrab2"):
         leaf = "data.tls.result.handshake_log.server_certificates.certificate.parsed.fingerprint_sha256"
         cert.contenders.append(c.zgrab2(["tls"], hosts, 200, {"cert.sha256": leaf}, truth))
@@ -80,14 +80,12 @@ def dense(place, truth, hosts):
 def sparse(place, truth, rate=20_000):
     """65,536 addresses, 2 % of them alive."""
     live = set(place.live)
-    ask = Ask(len(live), "http = [80]", ("--only", "http", "--favicon", "off"), HTTP)
+    by = lambda how: Ask(len(live), "http = [80]", ("--only", "http", "--favicon", "off", "--discovery", how), HTTP)  # noqa: E731
     work = Work("sparse", f"65,536 addresses, {len(live):,} alive, port 80", unit="addresses", contenders=[
-        c.hostkin("hostkin, connect()", ask, truth, "each live host's page is asked for and stored too"),
+        c.hostkin("hostkin, connect()", by("connect"), truth, "each live host's page is asked for and stored too"),
         c.floor(["80"], 65536, 18_000, 950, len(live)),
+        c.hostkin("hostkin, SYN", by("syn"), truth, "each live host's page is asked for and stored too"),
     ])
-    if "--discovery" in c.hostkin_options():
-        by_syn = Ask(len(live), ask.services, (*ask.options, "--discovery", "syn"), HTTP)
-        work.contenders.append(c.hostkin("hostkin, SYN", by_syn, truth))
     if has("zmap"):
         work.contenders.append(c.zmap(place, live, rate))
     if has("masscan"):

@@ -195,10 +195,10 @@ fn what_was_asked_and_what_was_not_can_be_told_apart() {
     refused(&desk.hostkin(&["why", "x.case", "192.0.2.1"]), 2, &["no scan of this case asks it"]);
 
     std::fs::write(desk.path("none.jsonl"), "{\"ip\" 1}\n").unwrap();
-    let none = desk.hostkin(&["import", "hosts", "x.case", "none.jsonl"]);
+    let none = desk.hostkin(&["import", "x.case", "hosts", "none.jsonl"]);
     refused(&none, 4, &["line 1 is not a JSON object: expected `:`, column 7", "nothing was taken in"]);
     std::fs::write(desk.path("one.jsonl"), "{\"ip\":\"192.0.2.1\",\"ports\":[22],\"colour\":1}\n").unwrap();
-    let one = desk.hostkin(&["import", "hosts", "x.case", "one.jsonl"]).done();
+    let one = desk.hostkin(&["import", "x.case", "hosts", "one.jsonl"]).done();
     assert!(one.err.contains("run 3: 1 host from") && one.err.contains("known keys are ip asn"), "{}", one.err);
     assert!(desk.hostkin(&["info", "x.case"]).done().out.contains(": 1 host\n"));
     assert!(desk.hostkin(&["find", "x.case", "port=23"]).done().err.contains("no host fits"));

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hostkin::clock::{Clock, FakeClock, SystemClock};
 use hostkin::net::{Door, Limiter, Rates, Timing, stop_switch};
-use hostkin::observation::{End, Outcome, Presence, Service, Speech, Step};
+use hostkin::observation::{End, Outcome, Presence, Presences, Service, Speech, Step};
 use hostkin::probe::{self, Asked, Settings};
 use hostkin::proto::http::PageConversation;
 use hostkin::scope::Scope;
@@ -72,8 +72,7 @@ impl Pipeline {
                     for host in hosts.by_ref().take(at_once - tasks.len()) {
                         let door = self.door.clone();
                         tasks.spawn_local(async move {
-                            let known = vec![Presence::Unasked; host.services.len()];
-                            probe::host(&door, &host, &known, &Settings::full(None), true).await
+                            probe::host(&door, &host, Presences::NONE, &Settings::full(None), true).await
                         });
                     }
                     match tasks.join_next().await {

@@ -73,7 +73,7 @@ fn a_line_that_gives_no_host_does_not_cost_the_files_after_it() {
     let desk = Desk::with_case(&short_scope(1, 3_600));
     std::fs::write(desk.path("a.jsonl"), "{\"ip\":\"198.51.100.1\",\"server\":\"x\"}\nno json\n").unwrap();
     std::fs::write(desk.path("b.jsonl"), "{\"ip\":\"198.51.100.2\",\"server\":\"x\"}\n").unwrap();
-    let said = desk.hostkin(&["import", "hosts", "x.case", "a.jsonl", "b.jsonl"]);
+    let said = desk.hostkin(&["import", "x.case", "hosts", "a.jsonl", "b.jsonl"]);
     assert_eq!(said.code, Some(4), "{said:?}");
     let found = desk.hostkin(&["find", "x.case", "http.server=x", "--json"]).done().lines();
     assert_eq!(found.len(), 2, "{said:?}");

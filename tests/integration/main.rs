@@ -13,9 +13,12 @@
 )]
 
 mod backoff;
+mod candidates;
 mod demo;
 mod dependencies;
+mod evidence;
 mod exits;
+mod exports;
 mod gate;
 mod golden_http;
 mod golden_jarm;
@@ -24,13 +27,17 @@ mod golden_x509;
 mod ground;
 mod honest;
 mod hunt;
+mod hunt_street;
 mod kill;
 mod lab;
 mod layering;
 mod manners;
 mod merge;
 mod protocols;
+mod ranges;
 mod run;
 mod scope;
 mod shards;
 mod store;
+mod traps;
+mod verdicts;

@@ -1,6 +1,5 @@
 """The program under test: its scopes, its scans and what they left."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -9,6 +8,7 @@ import subprocess
 import sys
 import time
 
+from pace import go_first
 from space import end
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -124,12 +124,6 @@ class Street:
     def services(self):
         """Every open (address, port)."""
         return {(host["address"], port) for host in self.truth for port in host["open"]}
-
-
-def go_first():
-    """Real-time precedence for this process, where the system grants it; some containers do not."""
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
 
 def serve(space, addresses, port):

@@ -13,11 +13,14 @@ import pathlib
 import random
 import re
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
 import tempfile
 import time
+
+from pace import go_first
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NETWORK = 0xC613_0000  # 198.19.0.0
@@ -32,7 +35,9 @@ PAGE = b"HTTP/1.1 200 OK\\r\\nServer: beyond\\r\\nContent-Length: 2\\r\\nConnect
 async def answer(reader, writer):
     try:
         await reader.readuntil(b"\\r\\n\\r\\n")
-        writer.write(PAGE)
+        # Those at odd addresses look like each other, and so do the others.
+        odd = int(writer.get_extra_info("sockname")[0].rsplit(".", 1)[1]) % 2
+        writer.write(PAGE.replace(b"beyond", b"beyond\\r\\nX-Odd: 1") if odd else PAGE)
         await writer.drain()
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
         pass
@@ -186,14 +191,15 @@ class Case:
         """A verb, to its end."""
         return self.world.call(self.world.here, self.program, "-q", *words)
 
-    def begin(self, *options):
-        """Starts a scan."""
+    def begin(self, *options, first=False):
+        """Starts a scan. With `first` it goes before all else on this machine: pace is measured."""
         words = ["scan", self.path, "--favicon", "off", "--seed", "7", "--summary", self.summary, *options]
-        return self.world.start(self.world.here, [self.program, "-q", *words], stdout=subprocess.DEVNULL)
+        return self.world.start(self.world.here, [self.program, "-q", *words], stdout=subprocess.DEVNULL,
+                                preexec_fn=go_first if first else None)
 
-    def scan(self, *options):
+    def scan(self, *options, first=False):
         """A scan to its end, and its summary."""
-        code = self.begin(*options).wait(300)
+        code = self.begin(*options, first=first).wait(300)
         if code != 0:
             sys.exit(f"the scan of {self.path.name} ended with {code}")
         return json.loads(self.summary.read_text())
@@ -202,6 +208,15 @@ class Case:
         """Hosts committed."""
         runs = json.loads(self.call("info", self.path, "--json"))["runs"]
         return runs[-1]["hosts_done"] if runs else 0
+
+    def rows(self):
+        """The outcomes of all rows of each address in the last run."""
+        rows = {}
+        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as connection:
+            query = "SELECT ip, outcome FROM v_services WHERE run = (SELECT max(run) FROM v_services)"
+            for address, outcome in connection.execute(query):
+                rows.setdefault(address, []).append(outcome)
+        return rows
 
     def heard(self):
         """How many observations of each (address, port) answered."""
@@ -244,7 +259,7 @@ def whole(verdicts, world, program, folder, rate):
     """Everybody who is alive is found, nobody else, by one SYN each, at the rate asked for."""
     case = Case(world, program, folder, f"whole-{rate}", connections_per_second=rate)
     with world.capture(folder / "whole.pcap"):
-        summary = case.scan("--discovery", "syn")
+        summary = case.scan("--discovery", "syn", first=True)
     found, others = packets(folder / "whole.pcap")
     by_syn, by_connection = syns(found, reserved(world))
     name = f"{rate} a second"
@@ -282,6 +297,55 @@ def whole(verdicts, world, program, folder, rate):
                    f"{name}: the kernel leaves nobody with a half-open connection")
 
 
+# Prints seconds and packets sent, 200 times a second; each count was read between its two times.
+SAMPLER = """
+import time
+with open("/sys/class/net/c0/statistics/tx_packets") as file:
+    while True:
+        before = time.monotonic()
+        file.seek(0)
+        count = file.read().strip()
+        print(before, time.monotonic(), count, flush=True)
+        time.sleep(0.005)
+"""
+
+
+def fast(verdicts, world, program, folder, rate):
+    """More a second than a capture could keep up with: counted by the wire's own end. A machine that is busy with something
+    else may cost a run its pace, so that alone is tried again; the upper limit must hold in every try."""
+    gains, worst = [], 0.0
+    for attempt in range(3):
+        # Nobody listens on these ports: a live host refuses, the others are silent.
+        case = Case(world, program, folder, f"fast-{attempt}", ports=range(82, 86), connections_per_second=rate)
+        with open(folder / "samples", "w", encoding="ascii") as file:
+            sampler = world.start(world.here, [sys.executable, "-c", SAMPLER], stdout=file,
+                                  preexec_fn=go_first)
+            while not (folder / "samples").stat().st_size:
+                time.sleep(0.01)
+            summary = case.scan("--discovery", "syn", first=True)
+            time.sleep(0.1)
+            sampler.terminate()
+            sampler.wait()
+        samples = [(float(one), float(two), int(count)) for one, two, count in map(str.split, open(folder / "samples").read().splitlines()[:-1])]
+        # How far the count is above the rate at its furthest, over all stretches between two samples.
+        least = float("inf")
+        for before, after, count in samples:
+            worst = max(worst, count - rate * after - least)
+            least = min(least, count - rate * before)
+        total = samples[-1][2] - samples[0][2]
+        begun = next(at for _, at, count in samples if count > samples[0][2] + total // 10)
+        ended, sent = next((at, count) for _, at, count in samples if count > samples[0][2] + total * 9 // 10)
+        first = next(count for _, _, count in samples if count > samples[0][2] + total // 10)
+        gains.append(100 * ((sent - first) / (ended - begun) / rate - 1))
+        verdicts.check(summary["syns"] <= total <= summary["syns"] + 8 and summary["complete"], f"{rate} a second: all on the wire",
+                       f"{total} packets, {summary['syns']} SYNs, {summary['cpu_seconds']:.2f} CPU s, {summary['peak_rss_bytes'] / 1e6:.0f} MB")
+        if abs(gains[-1]) <= 1:
+            break
+    verdicts.check(worst <= rate * 0.010 + 1, f"{rate} a second: never above rate x time + 10 ms + 1",
+                   f"{worst:.0f} ahead at most, {rate * 0.010:.0f} permitted")
+    verdicts.check(abs(gains[-1]) <= 1, f"{rate} a second: reached within 1 %", ", ".join(f"{gain:+.2f} %" for gain in gains))
+
+
 def rate_in(times, window):
     """The most events in any stretch of `window` seconds."""
     most = first = 0
@@ -314,32 +378,52 @@ def narrow(verdicts, world, program, folder):
     verdicts.check(case.heard() == wanted and summary["complete"], "narrow limits: recall", f"{len(wanted)} live")
 
 
-def killed(verdicts, world, program, folder, times):
-    """A kill at any moment loses nothing, stores nothing twice, and repeats less than the window."""
-    case = Case(world, program, folder, "killed", ports=(OPEN,), connections_per_second=9_000)
-    random_waits = random.Random(3)
-    kills = 0
+def killed(verdicts, world, program, folder, times, mode):
+    """A kill at any moment loses nothing, stores nothing twice, and repeats less than the window; for a full capture and
+    for a hunt, which rules half of the hosts out."""
+    rate, name = 9_000, f"{mode} killed {times} times"
+    case = Case(world, program, folder, f"killed-{mode}", ports=(OPEN,), connections_per_second=rate)
+    seed = sorted(world.live)[1]
+    if mode == "hunt":
+        case.scan("--targets", text(seed), "--discovery", "connect")
+        case.call("seed", case.path, text(seed), "--why", "the test says so")
+    options = (f"--{mode}", "--discovery", "syn")
+    random_waits, ends = random.Random(3), []
     with world.capture(folder / "killed.pcap"):
         for _ in range(times):
-            child = case.begin("--discovery", "syn")
-            time.sleep(random_waits.uniform(3.4, 4.6))
+            child = case.begin(*options)
+            time.sleep(random_waits.uniform(0.2, 4.0))
             if child.poll() is None:
-                kills += 1
                 child.kill()
+                ends.append(time.time())
             child.wait()
-        summary = case.scan("--discovery", "syn")
+        summary = case.scan(*options)
     found, _ = packets(folder / "killed.pcap")
     by_syn, by_connection = syns(found, reserved(world))
-    wanted = {(text(address), OPEN): 1 for address in world.live}
-    heard = case.heard()
-    verdicts.check(heard == wanted and summary["complete"] and case.done() == SIZE, f"killed {kills} times: all found once",
-                   f"{len(heard.keys() & wanted.keys())} of {len(wanted)}")
-    missing = {(NETWORK + place, OPEN) for place in range(SIZE)} - by_syn.keys() - by_connection.keys()
-    again = sum(len(all_times) - 1 for all_times in by_syn.values())
-    # The window of src/cli/scan.rs: the rate times the cool-down and two seconds.
-    window = 9_000 * 5
-    verdicts.check(not missing and again < window * max(kills, 1), f"killed {kills} times: less than the window repeated",
-                   f"{again} SYNs, {again // max(kills, 1)} a kill, window {window}")
+    rows = case.rows()
+    wanted = {text(address): "answered" if mode == "full" or looks(address) == looks(seed) else "pruned" for address in world.live}
+    verdicts.check(len(ends) == times, f"{name}: under way at each kill", f"{len(ends)}")
+    verdicts.check(rows == {address: [outcome] for address, outcome in wanted.items()} and summary["complete"] and case.done() == SIZE,
+                   f"{name}: everybody stored, nobody twice",
+                   f"{len(rows.keys() & wanted.keys())} of {len(wanted)}, {sum(map(len, rows.values())) - len(rows)} rows too many, "
+                   f"{list(wanted.values()).count('pruned')} ruled out")
+    asked = by_syn.keys() | by_connection.keys()
+    verdicts.check({(NETWORK + place, OPEN) for place in range(SIZE)} <= asked, f"{name}: everybody asked")
+    # What each part asked again of all that was asked before it: those in their cool-down at the kill, and what the last
+    # moments before it had not committed. The window itself is everybody here.
+    again = [0] * (len(ends) + 1)
+    for moments in by_syn.values():
+        parts = {sum(at > end for end in ends) for at in moments}
+        verdicts.failed += len(parts) != len(moments)  # one SYN in each part
+        for part in sorted(parts)[1:]:
+            again[part] += 1
+    verdicts.check(max(again) < rate * 4, f"{name}: asked again each time is at most four seconds' worth",
+                   f"{max(again)} at most, {sum(again) // max(times, 1)} a kill")
+
+
+def looks(address):
+    """What a host's page looks like: see SERVER."""
+    return address % 2
 
 
 def main(program=None):
@@ -355,7 +439,9 @@ def main(program=None):
         folder = pathlib.Path(place)
         narrow(verdicts, world, program, folder)
         whole(verdicts, world, program, folder, 10_000)
-        killed(verdicts, world, program, folder, int(os.environ.get("KILLS", "4")))
+        fast(verdicts, world, program, folder, 50_000)
+        for mode in ("full", "hunt"):
+            killed(verdicts, world, program, folder, int(os.environ.get("KILLS", "20")), mode)
     print(f"discovery by SYN: {verdicts.failed} failed")
     return 1 if verdicts.failed else 0
 

@@ -2,9 +2,9 @@
 //!
 //! The rule. Services are asked in one order, fixed for the run ([`order`]). A service is *like* a seed's when it shows
 //! one of the seed's looks ([`template`]), *differs* when settled answers contradict all of them, and decides nothing
-//! when nobody is there. By [`By::First`] the first kind of service that decides speaks for the host; by [`By::Any`] a
-//! host is ruled out only when every telling service that it offers differs. A host that is like any seed, or of which
-//! time-outs leave it open, is captured in full: a time-out is never a mismatch.
+//! when nobody is there. [`By`] says which services speak for a host; by [`By::Each`], the default, it is ruled out only
+//! when its TLS and its SSH both differ, as far as it offers them. A host that is like any seed, or of which time-outs
+//! leave it open, is captured in full: a time-out is never a mismatch.
 //!
 //! Everything here is pure and can be written down with the run's plan.
 
@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use order::Background;
-pub use template::{Answer, SeedFacts, ServiceFacts, Shown, Template, has_own_issuer};
+pub use template::{Answer, SeedFacts, ServiceFacts, Shown, Template, has_own_issuer, leaf_of};
 
 use super::Want;
 use crate::facet::Labels;
@@ -56,8 +56,21 @@ impl Telling {
 pub enum By {
     /// The first in order that it offers.
     First,
+    /// TLS and SSH, each that it offers: it is ruled out only when both differ. HTTP speaks where neither does.
+    Each,
     /// All that it offers: it is ruled out only when each differs.
     Any,
+}
+
+impl By {
+    /// True when this kind of service speaks for a host even where another has told it apart from the seed already.
+    fn adds(self, telling: Telling) -> bool {
+        match self {
+            Self::First => false,
+            Self::Each => telling != Telling::Http,
+            Self::Any => true,
+        }
+    }
 }
 
 /// A hunt as it is carried through a run.
@@ -99,6 +112,9 @@ impl Hunt {
             if !want.cert {
                 template.cert.clear();
             }
+            if by == By::Each {
+                template.drop_stock();
+            }
             if Telling::ALL.into_iter().any(|telling| wanted(telling) && template.tells(telling.speech())) {
                 told.push(template);
             } else {
@@ -108,8 +124,9 @@ impl Hunt {
         let (jarm_order, hellos) = order::probes(&told, labels, background);
         let mut services = order::services(&told, background, hellos);
         services.retain(|telling| wanted(*telling));
+        // Stable, so that the others keep their order.
+        services.sort_by_key(|telling| by == By::Each && !by.adds(*telling));
         if let Some(lead) = lead {
-            // Stable: the others keep their order.
             services.sort_by_key(|telling| *telling != lead);
         }
         (!services.is_empty()).then_some(Self { by, lead, services, jarm_order, seeds: told, unseen })
@@ -128,15 +145,25 @@ impl Hunt {
         self.unseen.contains(&address) || self.seeds.iter().any(|seed| seed.seed == address)
     }
 
-    /// The kinds of services in the order they are asked.
-    pub fn speeches(&self) -> impl Iterator<Item = Speech> + '_ {
-        self.services.iter().map(|telling| telling.speech())
-    }
-
     /// Compares what one service has shown so far with every seed.
     #[must_use]
     pub fn compare(&self, shown: &Shown) -> Vec<Answer> {
         self.seeds.iter().map(|seed| seed.compare(shown)).collect()
+    }
+
+    /// The answers of a service that discovery saw refused.
+    #[must_use]
+    pub fn refused(&self, speech: Speech) -> Vec<Answer> {
+        let answer = |seed: &Template| if seed.tells(speech) { Answer::Absent } else { Answer::Nothing };
+        self.seeds.iter().map(answer).collect()
+    }
+
+    /// True when no further hello can tell, but a certificate that no answer has shown yet could.
+    #[must_use]
+    pub fn lacks_leaf(&self, shown: &Shown) -> bool {
+        let open = |seed: &&Template| seed.compare(shown) == Answer::Open;
+        let mut open = self.seeds.iter().filter(open).peekable();
+        open.peek().is_some() && open.all(|seed| seed.lacks_leaf(shown))
     }
 }
 
@@ -145,7 +172,7 @@ impl Hunt {
 pub enum Verdict {
     /// It is like a seed.
     Like,
-    /// It differs from every seed.
+    /// It differs from every seed, or refuses the services by which one could be told.
     RuledOut,
     /// Neither: nothing decided, or time ran out.
     Open,
@@ -160,10 +187,12 @@ pub struct Standing {
 
 /// One seed as seen from one host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of what its services came to")]
 struct Fate {
     like: bool,
     open: bool,
     differs: bool,
+    absent: bool,
 }
 
 impl Standing {
@@ -174,9 +203,9 @@ impl Standing {
     }
 
     /// Takes in what all services of one kind answered in the end: for each service one answer per seed.
-    pub fn hear(&mut self, services: &[Vec<Answer>]) {
+    pub fn hear(&mut self, telling: Telling, services: &[Vec<Answer>]) {
         for (place, fate) in self.seeds.iter_mut().enumerate() {
-            if self.by == By::First && (fate.differs || fate.open) {
+            if !self.by.adds(telling) && (fate.differs || fate.open) {
                 continue;
             }
             let has = |wanted| services.iter().any(|answers| answers.get(place) == Some(&wanted));
@@ -184,16 +213,20 @@ impl Standing {
             fate.open |= has(Answer::Open);
             // One service that is like the seed's, or may be, stands against any that differ.
             fate.differs |= has(Answer::Differs);
+            fate.absent |= has(Answer::Absent);
         }
     }
 
-    /// What is settled before all was asked: `None` when more must be asked.
+    /// What is settled before all was asked: `None` when more must be asked. `rest`: what was not asked yet.
     #[must_use]
-    pub fn so_far(&self) -> Option<Verdict> {
+    pub fn so_far(&self, rest: &[Telling]) -> Option<Verdict> {
         let verdict = self.verdict();
         let settled = match verdict {
             Verdict::Like => true,
-            Verdict::RuledOut => self.by == By::First,
+            // A service that is not there leaves the word to the next.
+            Verdict::RuledOut => {
+                self.seeds.iter().all(|fate| fate.differs) && !rest.iter().any(|telling| self.by.adds(*telling))
+            }
             // Time-outs keep the host whatever the rest says.
             Verdict::Open => self.seeds.iter().any(|fate| fate.open),
         };
@@ -206,7 +239,7 @@ impl Standing {
         if self.seeds.iter().any(|fate| fate.like) {
             return Verdict::Like;
         }
-        let out = |fate: &Fate| fate.differs && !fate.open;
+        let out = |fate: &Fate| (fate.differs || fate.absent) && !fate.open;
         if !self.seeds.is_empty() && self.seeds.iter().all(out) { Verdict::RuledOut } else { Verdict::Open }
     }
 }

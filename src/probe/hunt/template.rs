@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::tls::may_speak_tls;
 use super::order::{Background, STOCK_SHARE};
 use crate::facet::{FacetKind, Labels, show_bytes};
 use crate::observation::{Capture, End, Exchange, Speech, Step};
@@ -28,6 +29,24 @@ pub struct ServiceFacts {
     pub own_issuer: bool,
     /// The facets, values as stored.
     pub facets: Vec<(FacetKind, Vec<u8>)>,
+}
+
+impl ServiceFacts {
+    /// Takes a later look in: of each kind that it shows its values, else those known already.
+    pub fn look_again(&mut self, later: Self) {
+        match (self.imported, later.imported) {
+            // What others heard does not replace what we heard.
+            (false, true) => return,
+            (true, false) => self.facets.clear(),
+            _ => self.facets.retain(|(kind, _)| later.facets.iter().all(|(of, _)| of != kind)),
+        }
+        self.imported = later.imported;
+        // Which authority it is goes with the certificates.
+        if later.facets.iter().any(|(kind, _)| *kind == FacetKind::CertIssuer) {
+            self.own_issuer = later.own_issuer;
+        }
+        self.facets.extend(later.facets);
+    }
 }
 
 /// What is on record of a seed.
@@ -104,7 +123,7 @@ impl Template {
     #[must_use]
     pub fn tells(&self, speech: Speech) -> bool {
         match speech {
-            Speech::Tls => !self.jarm.is_empty(),
+            Speech::Tls => !self.jarm.is_empty() || !self.cert.is_empty(),
             Speech::Ssh => !self.ssh.is_empty(),
             Speech::Http => !self.http.is_empty(),
         }
@@ -113,8 +132,13 @@ impl Template {
     /// Compares what a service has shown so far.
     #[must_use]
     pub fn compare(&self, shown: &Shown) -> Answer {
-        if !self.tells(shown.speech) || shown.state == State::Nobody {
+        if !self.tells(shown.speech) {
             return Answer::Nothing;
+        }
+        match shown.state {
+            State::Nobody => return Answer::Nothing,
+            State::Refused => return Answer::Absent,
+            State::Settled | State::Unknown => {}
         }
         if shown.speech == Speech::Tls {
             return self.compare_tls(shown);
@@ -130,6 +154,11 @@ impl Template {
         if self.cert.iter().any(|facet| shown.facets.contains(facet)) {
             return Answer::Like;
         }
+        let jarm = self.compare_jarm(shown);
+        if jarm == Answer::Differs && self.lacks_leaf(shown) { Answer::Open } else { jarm }
+    }
+
+    fn compare_jarm(&self, shown: &Shown) -> Answer {
         let mut open = false;
         for look in &self.jarm {
             let fits = |(wanted, slot): (&String, &Option<SlotText>)| slot.as_ref().map(|slot| slot.fits(wanted));
@@ -140,6 +169,20 @@ impl Template {
             open |= !fates.contains(&Some(false));
         }
         if open { Answer::Open } else { Answer::Differs }
+    }
+
+    /// True when the hellos tell no more of this seed, but a certificate that no answer has shown yet could.
+    pub(super) fn lacks_leaf(&self, shown: &Shown) -> bool {
+        !self.cert.is_empty() && !shown.leaf_settled && self.compare_jarm(shown) == Answer::Differs
+    }
+
+    /// Leaves out algorithm lists that many have, where the seed shows anything better: by these alone a stranger with
+    /// the same distribution would pass for the provider's.
+    pub(super) fn drop_stock(&mut self) {
+        let is_stock = |look: &Look| look.iter().any(|(kind, _)| kind == FacetKind::SshBanner.as_str());
+        if self.tells(Speech::Tls) || !self.ssh.iter().all(is_stock) {
+            self.ssh.retain(|look| !is_stock(look));
+        }
     }
 }
 
@@ -152,6 +195,8 @@ pub enum Answer {
     Differs,
     /// It may be either: not all was asked, or time ran out.
     Open,
+    /// The host refuses the service by which the seed could be told.
+    Absent,
     /// Nothing to compare: nobody there, or nothing on record of the seed.
     Nothing,
 }
@@ -159,6 +204,8 @@ pub enum Answer {
 /// How far a service has shown itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Every connection was refused.
+    Refused,
     /// No connection stood, or it ended without a byte and not by a time-out.
     Nobody,
     /// All that was asked was answered.
@@ -174,6 +221,8 @@ pub struct Shown {
     state: State,
     /// JARM: the settled ones.
     slots: [Option<SlotText>; 10],
+    /// TLS: a certificate was seen, or there is none to be had.
+    leaf_settled: bool,
     facets: Look,
 }
 
@@ -206,7 +255,13 @@ impl Shown {
     /// Reads what one service gave so far.
     #[must_use]
     pub fn read(speech: Speech, capture: &Capture) -> Self {
-        let mut shown = Self { speech, state: State::Unknown, slots: [const { None }; 10], facets: Vec::new() };
+        let mut shown = Self {
+            speech,
+            state: State::Unknown,
+            slots: [const { None }; 10],
+            leaf_settled: false,
+            facets: Vec::new(),
+        };
         match speech {
             Speech::Tls => shown.read_tls(&capture.exchanges),
             Speech::Ssh => {
@@ -239,9 +294,12 @@ impl Shown {
     fn read_tls(&mut self, exchanges: &[Exchange]) {
         self.slots = jarm::slots(exchanges).each_ref().map(SlotText::of);
         self.state = state(exchanges, true);
-        for one in exchanges.iter().filter(|one| matches!(one.step, Step::Jarm(_))) {
-            let chain = flight::read(&one.heard).chain;
-            let Some(leaf) = chain.first() else { continue };
+        let leaves: Vec<Vec<u8>> = exchanges.iter().filter_map(leaf_of).collect();
+        let session_ended = |one: &Exchange| {
+            matches!(one.step, Step::Session(_)) && matches!(one.end, End::Done | End::Closed | End::Reset | End::Full)
+        };
+        self.leaf_settled = !leaves.is_empty() || !may_speak_tls(exchanges) || exchanges.iter().any(session_ended);
+        for leaf in &leaves {
             let facets = x509::leaf_facets(leaf, "jarm", None);
             let telling =
                 facets.iter().filter(|facet| matches!(facet.kind, FacetKind::CertSpkiSha256 | FacetKind::CertIssuer));
@@ -259,10 +317,23 @@ impl Shown {
     }
 }
 
+/// The leaf that a connection showed, in clear or in a session.
+#[must_use]
+pub fn leaf_of(exchange: &Exchange) -> Option<Vec<u8>> {
+    match exchange.step {
+        Step::Jarm(_) => flight::read(&exchange.heard).chain.into_iter().next(),
+        Step::Session(_) => exchange.session.as_ref()?.chain.first().map(|leaf| leaf.0.clone()),
+        _ => None,
+    }
+}
+
 /// How far the connections went; `settled` where what was heard decides, however they ended.
 fn state(exchanges: &[Exchange], settled: bool) -> State {
     let ours = |one: &Exchange| matches!(one.end, End::Failed | End::OutOfScope | End::Stopped);
     let nobody = |one: &Exchange| one.heard.is_empty() && one.end != End::ReadTimedOut && !ours(one);
+    if !exchanges.is_empty() && exchanges.iter().all(|one| one.end == End::Refused) {
+        return State::Refused;
+    }
     if exchanges.iter().all(nobody) {
         // On JARM's connections a close or a reset is an answer: the slot is void.
         let answered = exchanges

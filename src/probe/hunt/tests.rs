@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facet::FacetKind;
-use crate::observation::{Capture, End, Exchange, Step};
+use crate::observation::{Capture, End, Exchange, Session, Speech, Step};
 use crate::proto;
 
 /// A `ServerHello` of TLS 1.2 with this cipher and no extension.
@@ -78,9 +78,10 @@ fn void_answers_differ_from_a_hello_and_time_outs_and_refusals_do_not() {
     assert_eq!(one(b"", End::Closed), Answer::Differs);
     assert_eq!(one(b"", End::ReadTimedOut), Answer::Open);
     assert_eq!(one(&[22, 3, 3], End::ReadTimedOut), Answer::Open);
-    for end in [End::ConnectTimedOut, End::Refused, End::Unreachable] {
+    for end in [End::ConnectTimedOut, End::Unreachable] {
         assert_eq!(one(b"", end), Answer::Nothing, "{end:?}");
     }
+    assert_eq!(one(b"", End::Refused), Answer::Absent);
     let later = vec![jarm(0, 0xc02f), heard(Step::Jarm(1), b"", End::Refused)];
     assert_eq!(answer(&hunt, Speech::Tls, later), Answer::Open, "a port that begins to refuse refuses us");
 }
@@ -149,18 +150,32 @@ fn a_jarm_of_ten_voids_is_nobodys_template() {
 }
 
 #[test]
-fn by_first_the_first_service_speaks_and_by_any_all_must_differ() {
-    use Answer::{Differs, Like, Nothing, Open};
+fn the_first_service_speaks_or_tls_and_ssh_or_all() {
+    use Answer::{Absent, Differs, Like, Nothing, Open};
     use Verdict::{Like as L, Open as O, RuledOut as R};
     let seeds = [facts("192.0.2.1", Speech::Tls, stack(0xc02f, 0xc030))];
     let standing = |by, heard: &[&[Answer]]| {
         let mut standing = Standing::new(&hunt_of(&seeds, by));
-        for answers in heard {
-            standing.hear(&answers.iter().map(|one| vec![*one]).collect::<Vec<_>>());
+        for (telling, answers) in Telling::ALL.into_iter().zip(heard) {
+            standing.hear(telling, &answers.iter().map(|one| vec![*one]).collect::<Vec<_>>());
         }
-        (standing.so_far(), standing.verdict())
+        (standing.so_far(&Telling::ALL[heard.len()..]), standing.verdict())
     };
     assert_eq!(standing(By::First, &[&[Differs]]), (Some(R), R));
+    assert_eq!(standing(By::Each, &[&[Differs]]), (None, R));
+    assert_eq!(standing(By::Each, &[&[Differs], &[Like]]), (Some(L), L), "its SSH is the seed's");
+    assert_eq!(standing(By::Each, &[&[Differs], &[Differs]]), (Some(R), R), "HTTP need not be asked");
+    assert_eq!(standing(By::Each, &[&[Differs], &[]]), (Some(R), R), "it has no SSH");
+    assert_eq!(standing(By::Each, &[&[Nothing], &[Differs]]), (Some(R), R));
+    assert_eq!(standing(By::Each, &[&[], &[]]), (None, O), "HTTP speaks where neither answers");
+    assert_eq!(standing(By::Each, &[&[], &[], &[Differs]]), (Some(R), R));
+    assert_eq!(standing(By::Each, &[&[Absent], &[Absent]]), (None, R), "HTTP may still speak");
+    assert_eq!(standing(By::Each, &[&[Absent], &[Absent], &[Like]]), (Some(L), L));
+    assert_eq!(standing(By::First, &[&[Absent], &[Differs]]), (Some(R), R));
+    assert_eq!(standing(By::Each, &[&[Absent], &[Nothing], &[Nothing]]), (None, R), "it cannot be like the seed");
+    assert_eq!(standing(By::Each, &[&[Absent, Open], &[Differs]]), (Some(O), O), "two ports");
+    assert_eq!(standing(By::Each, &[&[Open]]), (Some(O), O));
+    assert_eq!(standing(By::Any, &[&[Differs], &[Differs]]), (None, R));
     assert_eq!(standing(By::Any, &[&[Differs]]), (None, R));
     assert_eq!(standing(By::Any, &[&[Differs], &[Like]]), (Some(L), L));
     assert_eq!(standing(By::Any, &[&[Differs], &[Open]]), (Some(O), O));
@@ -265,6 +280,76 @@ fn a_private_authority_or_a_certificate_key_keeps_a_host_whose_jarm_differs() {
     assert_eq!(answer(&hunt, Speech::Tls, shows(&leaf("two", "other CA"))), Answer::Differs);
 }
 
+#[test]
+fn where_no_answer_shows_a_certificate_only_a_session_tells() {
+    let own = leaf("one", "x");
+    let mut exchanges = stack(0xc02f, 0xc030);
+    exchanges[0] = heard(Step::Jarm(0), &flight_with(&own, 0xc02f), End::Done);
+    let hunt = hunt_of(&[facts("192.0.2.1", Speech::Tls, exchanges)], By::Each);
+    let session = |leaf: Option<&[u8]>, end| {
+        let chain = leaf.map(|leaf| vec![crate::observation::Blob(leaf.to_vec())]).unwrap_or_default();
+        let session = Some(Session { chain, ..Session::default() });
+        Exchange { session, ..heard(Step::Session(true), b"", end) }
+    };
+    let after = |alert: &[u8], more: Vec<Exchange>| {
+        let shown = Shown::read(Speech::Tls, &capture([vec![heard(Step::Jarm(0), alert, End::Done)], more].concat()));
+        (hunt.compare(&shown)[0], hunt.lacks_leaf(&shown))
+    };
+    let alert: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
+    assert_eq!(after(alert, vec![]), (Answer::Open, true));
+    assert_eq!(after(alert, vec![session(Some(&own), End::Done)]), (Answer::Like, false), "a clone behind TLS 1.3");
+    assert_eq!(after(alert, vec![session(Some(&leaf("two", "y")), End::Done)]), (Answer::Differs, false));
+    assert_eq!(after(alert, vec![session(None, End::Closed)]), (Answer::Differs, false));
+    assert_eq!(after(alert, vec![session(None, End::ReadTimedOut)]).0, Answer::Open, "a time-out is no mismatch");
+    assert_eq!(after(b"HTTP/1.1 400 Bad Request\r\n", vec![]), (Answer::Differs, false), "nobody speaks TLS there");
+    assert_eq!(after(&hello(0xc02f), vec![]), (Answer::Open, false), "the next hello may tell");
+}
+
+#[test]
+fn stock_lists_tell_only_where_the_seed_shows_nothing_better() {
+    let ssh = |kinds: &[FacetKind]| ServiceFacts {
+        speech: Speech::Ssh,
+        imported: false,
+        own_issuer: false,
+        facets: kinds.iter().map(|kind| (*kind, b"x".to_vec())).collect(),
+    };
+    let lists = [FacetKind::SshKexinitSha256, FacetKind::SshBanner];
+    let mut background = Background::default();
+    for _ in 0..100 {
+        background.add(FacetKind::SshKexinitSha256, b"x");
+    }
+    let looks = |services: Vec<ServiceFacts>, by| {
+        let seed = SeedFacts { name: "192.0.2.1".into(), services };
+        let hunt = Hunt::new(&[seed], Want::ALL, by, None, &Labels::default(), &background).unwrap();
+        hunt.seeds[0].ssh.len()
+    };
+    let keyed = [&lists[..], &[FacetKind::SshHostKey]].concat();
+    assert_eq!(looks(vec![ssh(&lists)], By::Each), 1);
+    assert_eq!(looks(vec![ssh(&keyed)], By::Each), 1, "the key alone");
+    assert_eq!(looks(vec![ssh(&keyed)], By::First), 2);
+    let tls = facts("", Speech::Tls, stack(0xc02f, 0xc030)).services;
+    assert_eq!(looks([tls, vec![ssh(&lists)]].concat(), By::Each), 0);
+}
+
+#[test]
+fn a_later_look_that_heard_less_takes_nothing_away() {
+    let look = |imported, facets: &[(FacetKind, &str)]| ServiceFacts {
+        speech: Speech::Tls,
+        imported,
+        own_issuer: false,
+        facets: facets.iter().map(|(kind, value)| (*kind, value.as_bytes().to_vec())).collect(),
+    };
+    let (jarm, key) = (FacetKind::TlsJarm, FacetKind::CertSpkiSha256);
+    let mut known = look(false, &[(jarm, "a"), (key, "b")]);
+    known.look_again(look(false, &[(key, "c")]));
+    assert_eq!(known, look(false, &[(jarm, "a"), (key, "c")]));
+    known.look_again(look(true, &[(jarm, "x")]));
+    assert_eq!(known, look(false, &[(jarm, "a"), (key, "c")]), "what others heard");
+    let mut known = look(true, &[(jarm, "x"), (key, "y")]);
+    known.look_again(look(false, &[(jarm, "a")]));
+    assert_eq!(known, look(false, &[(jarm, "a")]));
+}
+
 fn any_end() -> impl Strategy<Value = End> {
     prop::sample::select(vec![
         End::Done,
@@ -298,10 +383,10 @@ proptest! {
         };
         let exchanges = (0..).zip(ends).map(|(place, end)| heard(step(place), b"", end)).collect();
         let shown = Shown::read(speech, &capture(exchanges));
-        for by in [By::First, By::Any] {
+        for by in [By::First, By::Each, By::Any] {
             let hunt = hunt_of(&seeds, by);
             let mut standing = Standing::new(&hunt);
-            standing.hear(&[hunt.compare(&shown)]);
+            standing.hear(Telling::Jarm, &[hunt.compare(&shown)]);
             prop_assert_ne!(standing.verdict(), Verdict::RuledOut);
         }
     }

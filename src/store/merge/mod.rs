@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Transaction;
 use serde_json::json;
 
-use super::{Action, Case, Result, Run, RunId, RunKind, StoreError, record, run, scope};
+use super::{Action, Case, Result, Run, RunId, RunKind, StoreError, leaf, record, run, scope};
 use crate::clock::Timestamp;
 use crate::finding::Seed;
 use copy::Copied;
@@ -197,6 +197,8 @@ impl Case {
             if how != MergedAs::Known {
                 changed = true;
                 let body = body(path, shard, &part.run, into, how, &copied).map_err(|error| unreadable(path, error))?;
+                leaf::put_missing(&transaction, Some(into))?;
+                leaf::seal_waiting(&transaction, at, actor, 1)?;
                 record::append(&transaction, at, actor, Action::Merge, &into.to_string(), &body)?;
             }
             merged.shards.push(MergedShard {

@@ -1,0 +1,143 @@
+//! What the linkage costs at scale, on hosts made on the way: `scale HOSTS [blind]`.
+//!
+//! A fifth of the hosts belong to operators of 20 to 520 hosts, whose fleets share settings of sshd and proxy, a way of
+//! making certificates and, for some, a key; the others are strangers with stock software. Prints the processor time of each
+//! step and what is held; `blind` clusters without a seed too. Nothing is read or written.
+
+use std::error::Error;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
+
+use hostkin::clock::Timestamp;
+use hostkin::facet::{FacetKind, HostFacts, Labels};
+use hostkin::finding::{Seed, Subject};
+use hostkin::link::{Against, Builder, Population, Weights, run, why};
+
+/// Seeds that are tried.
+const SEEDS: usize = 20;
+
+/// The same numbers on every machine: splitmix64 (Steele, Lea and Flood 2014).
+fn mixed(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The address of the n-th host: all different, in no order.
+fn address(n: u32) -> IpAddr {
+    Ipv4Addr::from(0x0b00_0000_u32.wrapping_add(n.wrapping_mul(2_654_435_761) % 0xc000_0000)).into()
+}
+
+/// The operator of the n-th host; its size grows with its number up to 520.
+fn operator(n: u32) -> Option<u64> {
+    let block = u64::from(n) / 540;
+    let place = n % 540;
+    let size = 20 + mixed(block) % 200;
+    (u64::from(place) < size).then_some(block)
+}
+
+fn host(n: u32) -> HostFacts {
+    let mut host = HostFacts::new(address(n));
+    let own = mixed(u64::from(n) << 20);
+    let draw = |turn: u64, limit: u64| mixed(own ^ turn) % limit;
+    let fleet = operator(n).map(|op| (op, op * 4 + draw(1, 2)));
+    // A stranger's stock software, by popularity: squaring makes small numbers common.
+    let stock = |turn: u64, limit: u64| draw(turn, limit) * draw(turn + 100, limit) / limit;
+    let mut put = |kind: FacetKind, value: String| host.facets.push((kind, value.into_bytes()));
+    put(FacetKind::SshBanner, format!("SSH-2.0-OpenSSH_{}", stock(2, 60)));
+    match fleet {
+        Some((_, fleet)) if draw(3, 10) < 7 => put(FacetKind::SshHasshServer, format!("hassh-f{fleet}")),
+        _ => put(FacetKind::SshHasshServer, format!("hassh-{}", stock(4, 300))),
+    }
+    match fleet {
+        Some((_, fleet)) if fleet % 5 == 0 && draw(5, 10) < 6 => {
+            put(FacetKind::SshHostKey, format!("SHA256:image{fleet}"));
+        }
+        _ => put(FacetKind::SshHostKey, format!("SHA256:{own:016x}{:016x}", mixed(own))),
+    }
+    let (server, order) = match fleet {
+        Some((_, fleet)) if draw(6, 10) < 6 => ("nginx".to_owned(), format!("order-f{fleet}")),
+        _ => (format!("server {}", stock(7, 200)), format!("order {}", stock(8, 400))),
+    };
+    put(FacetKind::HttpServer, server);
+    put(FacetKind::HttpHeaderOrder, order);
+    put(FacetKind::TlsJarm, format!("jarm {}", stock(9, 500)));
+    put(FacetKind::CertSha256, format!("{own:016x}c"));
+    put(FacetKind::CertSpkiSha256, format!("{own:016x}k"));
+    let subject = match fleet {
+        Some((op, _)) if draw(10, 10) < 5 => format!("O=Op{op}, CN=vps{n}.example"),
+        _ => format!("CN=site{n}.example"),
+    };
+    put(FacetKind::CertIssuer, if draw(11, 3) == 0 { subject.clone() } else { "CN=R3".to_owned() });
+    put(FacetKind::CertSubject, subject);
+    put(FacetKind::CertValiditySeconds, (draw(12, 4) * 7_776_000).to_string());
+    put(FacetKind::HttpTitle, format!("title {}", stock(13, 100_000)));
+    put(FacetKind::HttpBodySha256, format!("body {}", draw(14, 3_000_000)));
+    host.asn = Some(u32::try_from(fleet.map_or_else(|| draw(15, 30_000), |(op, _)| op * 3 + draw(16, 3))).unwrap_or(1));
+    host.open_ports = vec![22, 80, 443, u16::try_from(8000 + stock(17, 90)).unwrap_or(8000)];
+    host
+}
+
+/// Processor time of this thread, the only one, in seconds: proc(5), the first number of `schedstat` is nanoseconds.
+fn spent() -> std::io::Result<f64> {
+    let text = std::fs::read_to_string("/proc/self/schedstat")?;
+    let first = text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
+    first.map(|nanoseconds| nanoseconds / 1e9).ok_or_else(|| std::io::Error::other("no time in /proc/self/schedstat"))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let hosts: u32 = args.first().ok_or("usage: scale HOSTS [blind]")?.parse()?;
+    let mut said = std::io::stdout().lock();
+    let mut last = spent()?;
+    let mut step = |said: &mut std::io::StdoutLock<'_>, what: &str| -> std::io::Result<()> {
+        let now = spent()?;
+        writeln!(said, "{what:<44} {:>9.3} s", now - last)?;
+        last = now;
+        said.flush()
+    };
+    let mut builder = Builder::new();
+    for n in 0..hosts {
+        builder.add(&host(n));
+    }
+    step(&mut said, &format!("{hosts} hosts made and added"))?;
+    let population = builder.finish();
+    step(&mut said, "columns")?;
+    let mut bytes = 0;
+    let mut parts = std::collections::HashMap::new();
+    for part in Population::parts() {
+        let body = population.to_part(part);
+        bytes += body.len();
+        parts.insert(part, body);
+    }
+    step(&mut said, &format!("written: {} MB", bytes / 1_000_000))?;
+    drop(population);
+    let back = Population::from_parts(|part| Ok::<_, std::io::Error>(parts.remove(part).unwrap_or_default()))?;
+    let population = back.ok_or("the parts do not fit")?;
+    step(&mut said, "read back")?;
+    let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
+    step(&mut said, "weights and labels")?;
+    let of_operators: Vec<u32> = (0..hosts).filter(|n| operator(*n).is_some() && n % 540 == 0).take(SEEDS).collect();
+    for (turn, n) in of_operators.iter().enumerate() {
+        let seed = Seed {
+            provider: "p".to_owned(),
+            subject: Subject::Host(address(*n)),
+            why: "made".to_owned(),
+            source: None,
+            date: None,
+            recorded_at: Timestamp::UNIX_EPOCH,
+        };
+        let against = Against::Provider("p".to_owned());
+        let told = why(&population, &[seed], &[], &weights, &labels, address(n + 1), &against);
+        if turn == 0 {
+            step(&mut said, &format!("first seed: a set of {}", told.map_or(0, |told| told.set_size)))?;
+        }
+    }
+    step(&mut said, &format!("{} more seeds", of_operators.len().saturating_sub(1)))?;
+    if args.get(1).is_some_and(|word| word == "blind") {
+        let found = run(&population, &[], &[], &weights, &labels);
+        step(&mut said, &format!("without a seed: {} clusters", found.clusters.len()))?;
+    }
+    Ok(())
+}

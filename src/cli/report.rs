@@ -1,0 +1,124 @@
+//! `export report` and `export typst`: what the case says, for readers.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::VERSION;
+use super::args::{Export, What};
+use super::case::{as_of, last_change, scope_as_kept};
+use super::exit::{Exit, Stop};
+use super::export::{output, sights};
+use super::link::population;
+use super::on_record::OnRecord;
+use super::term::Output;
+use crate::evidence::fingerprint;
+use crate::facet::Labels;
+use crate::finding::Findings;
+use crate::link::{self, Known, Weights};
+use crate::report::{self, CaseFacts, CaseFile, DETAILED, HostChecks, RunFacts};
+use crate::seal::{hex, sha256};
+use crate::store::{Case, CaseInfo, Record, RunKind};
+
+pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
+    let case = Case::open_read_only(&args.case)?;
+    let text = if args.what == What::Report { page(&case)? } else { report::typst(&case_file(&case)?)? };
+    write_text(&text, output(args)?)?;
+    Ok(Exit::Done)
+}
+
+fn write_text(text: &str, mut out: Output) -> Result<(), Stop> {
+    out.write_all(text.as_bytes())?;
+    out.finish()?;
+    Ok(())
+}
+
+/// The report as a page.
+fn page(case: &Case) -> Result<String, Stop> {
+    Ok(report::html(&case_file(case)?, &super::pictures::pictures(case)?)?)
+}
+
+/// What the report says, whatever its form.
+fn case_file(case: &Case) -> Result<CaseFile, Stop> {
+    let findings = case.findings()?.map(|(findings, _)| findings).unwrap_or_default();
+    let info = case.info()?;
+    let scope = scope_as_kept(case)?;
+    let records = case.records()?;
+    let time = |at: crate::clock::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let runs = info.runs.iter().map(|run| RunFacts {
+        id: run.id,
+        kind: run.kind.as_str().to_owned(),
+        state: run.state.as_str().to_owned(),
+        started: time(run.started_at),
+        ended: run.ended_at.map(time).unwrap_or_default(),
+        hosts: if run.kind == RunKind::Import { run.hosts } else { run.counters.hosts },
+        hosts_total: run.hosts,
+        connections: run.counters.connections,
+        seed: run.seed.to_string(),
+    });
+    let facts = CaseFacts {
+        title: scope.title().to_owned(),
+        authority: scope.authority().to_owned(),
+        contact: scope.contact().unwrap_or_default().to_owned(),
+        page: scope.page().unwrap_or_default().to_owned(),
+        valid_from: time(scope.valid_from()),
+        valid_until: time(scope.valid_until()),
+        scope_sha256: scope.sha256().to_owned(),
+        scope_text: scope.text().to_owned(),
+        version: VERSION.to_owned(),
+        as_of: time(as_of(&records)),
+        hosts: info.hosts,
+        observations: info.observations,
+        facets: info.facets,
+        bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
+        runs: runs.collect(),
+        checks: checks(case, &info, &findings)?,
+        digests: digests(case, &records)?,
+    };
+    Ok(report::case_file(&facts, &info.seeds, &findings, &sights(case)?))
+}
+
+/// The named dangers of the hosts whose evidence the report lays out, as `why` says them.
+fn checks(case: &Case, info: &CaseInfo, findings: &Findings) -> Result<HostChecks, Stop> {
+    let mut all = HostChecks::new();
+    let grown: Vec<_> = findings.clusters.iter().filter(|cluster| cluster.seeded).collect();
+    if grown.is_empty() {
+        return Ok(all);
+    }
+    let (population, weights, labels) = (population(case, &info.seeds)?, Weights::builtin()?, Labels::builtin()?);
+    for cluster in grown {
+        let addresses: Vec<IpAddr> = cluster.members.iter().take(DETAILED).map(|one| one.address).collect();
+        let (seeds, verdicts) = (&info.seeds, &info.verdicts);
+        for one in link::why_each(&population, seeds, verdicts, &weights, &labels, &addresses, &cluster.id) {
+            let known = OnRecord::of(case, one.address)?;
+            let beside = Known { nearby: one.nearby, ..known.beside() };
+            all.insert((cluster.id.clone(), one.address), link::checks(&one.evidence, &beside));
+        }
+    }
+    Ok(all)
+}
+
+/// What the report can be checked by: the last record that says something, who signs, the public files it rests on.
+fn digests(case: &Case, records: &[Record]) -> Result<Vec<(String, String)>, Stop> {
+    let mut out = Vec::new();
+    let mut signers = BTreeSet::new();
+    let last = last_change(records).map(|record| record.seq);
+    for record in case.chain()? {
+        if Some(record.seq) == last
+            && let Some(line) = &record.line
+        {
+            out.push((format!("SHA-256 of record {}, the last change", record.seq), hex(&sha256(line.as_bytes()))));
+        }
+        signers.extend(record.signature.map(|signature| fingerprint(&signature.public_key)));
+    }
+    out.extend(signers.into_iter().map(|signer| ("key that signs the chain".to_owned(), signer)));
+    let data = case.datasets()?.into_iter();
+    out.extend(data.map(|one| (format!("SHA-256 of {}, {} ({})", one.name, one.date, one.source), hex(&one.sha256))));
+    Ok(out)
+}
+
+/// Writes the report to a file, for `demo`.
+pub(super) fn write_page(case: &Case, to: &Path) -> Result<(), Stop> {
+    write_text(&page(case)?, Output::create(to, false)?)
+}

@@ -1,0 +1,155 @@
+//! `export`, the part that leaves the house: STIX, MISP, graphs, deny lists, abuse reports.
+
+mod abuse;
+mod args;
+mod denylist;
+mod own;
+mod registry;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::IpAddr;
+
+use anyhow::anyhow;
+
+use super::VERSION;
+use super::args::{Export, Form, What};
+use super::case::{as_of, scope_as_kept};
+use super::exit::{Exit, Stop};
+use super::export::{findings, output, sights};
+use super::find::write;
+use super::term::Term;
+use crate::finding::{Finding, Subject};
+use crate::report::{self, CaseLabel, Cleaner, Depth, Dossier, HostSight, Registry, Standing};
+use crate::store::{Case, ObservationFilter};
+
+pub(super) use args::Sharing;
+
+pub(super) use abuse::log_of;
+pub(super) use own::SUBJECT as OWN;
+
+pub(super) fn run(args: &Export, form: Form, term: &Term) -> Result<Exit, Stop> {
+    let sharing = &args.sharing;
+    let mut case = if args.records() { Case::open(&args.case)? } else { Case::open_read_only(&args.case)? };
+    let own = own::addresses(&mut case, &sharing.own)?;
+    let registry = sharing.registry.as_deref().map(registry::read).transpose()?.unwrap_or_default();
+    let cleaner = Cleaner::new(own.as_deref().unwrap_or_default(), sharing.minimise);
+    let dossier = dossier(&case, args, &registry, &cleaner, own.is_some())?;
+    let marking = sharing.marking(args.what);
+    let depth = match args.what {
+        What::Stix | What::Misp => Depth::Bytes,
+        What::Abuse => Depth::Services,
+        _ => Depth::Reasons,
+    };
+    marking.check(&dossier, depth).map_err(Stop::usage)?;
+    match args.what {
+        What::Stix => json(args, &report::stix(&dossier, marking, sharing.promote))?,
+        What::Misp => json(args, &report::misp(&dossier, marking, sharing.promote))?,
+        What::Nodes => write(&report::nodes(&dossier).defanged(sharing.defang), form, output(args)?)?,
+        What::Edges => write(&report::edges(&dossier).defanged(sharing.defang), form, output(args)?)?,
+        What::Denylist => denylist::run(&mut case, args, &dossier, own.as_deref().unwrap_or_default(), term)?,
+        What::Abuse => abuse::run(&mut case, args, &dossier, registry, term)?,
+        _ => {
+            let mut out = output(args)?;
+            out.write_all(report::graphml(&dossier).as_bytes())?;
+            out.finish()?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes one JSON value, with characters that move a cursor as numbers.
+fn json(args: &Export, value: &serde_json::Value) -> Result<(), Stop> {
+    let mut out = output(args)?;
+    report::write_json_line(&mut out, value)?;
+    Ok(out.finish()?)
+}
+
+/// The chosen clusters with all that is known of their hosts.
+fn dossier(
+    case: &Case,
+    args: &Export,
+    registry: &Registry,
+    cleaner: &Cleaner,
+    own_known: bool,
+) -> Result<Dossier, Stop> {
+    let findings = findings(case)?;
+    let chosen = chosen(&findings, &args.sharing.cluster, args)?;
+    let mut sights = sights(case)?;
+    let standings = standings(case)?;
+    let mut dossier = Dossier::new(label(case)?, own_known);
+    for cluster in chosen {
+        dossier.add_cluster(cluster, cleaner, |member: &Finding| {
+            let mut sight: HostSight = sights.get_mut(&member.address).map(std::mem::take).unwrap_or_default();
+            let origin = registry.origins.iter().filter(|(network, _)| network.contains(&member.address));
+            sight.asn = sight.asn.or(origin.max_by_key(|(network, _)| network.prefix_len()).map(|(_, asn)| *asn));
+            let around = registry.holders.iter().filter(|holder| holder.network.contains(&member.address));
+            let holder = around.max_by_key(|holder| holder.network.prefix_len()).cloned();
+            let standing = standings.get(&(cluster.id.clone(), member.address)).copied().unwrap_or(Standing::Found);
+            // A host of two clusters is looked up twice.
+            sights.insert(member.address, sight.clone());
+            (sight, standing, holder)
+        });
+    }
+    case.observations::<Stop>(&ObservationFilter::default(), |one| {
+        dossier.add_observation(&one, cleaner);
+        Ok(())
+    })?;
+    Ok(dossier)
+}
+
+/// The clusters that were named, or all that grew from a seed.
+fn chosen<'a>(
+    findings: &'a crate::finding::Findings,
+    named: &[String],
+    args: &Export,
+) -> Result<Vec<&'a crate::finding::Cluster>, Stop> {
+    if let Some(unknown) = named.iter().find(|name| !findings.clusters.iter().any(|cluster| cluster.id == **name)) {
+        let known: Vec<&str> = findings.clusters.iter().map(|cluster| cluster.id.as_str()).collect();
+        return Err(Stop::usage(anyhow!("there is no cluster \"{unknown}\"; there are: \"{}\"", known.join("\", \""))));
+    }
+    let is_chosen = |cluster: &&crate::finding::Cluster| {
+        if named.is_empty() { cluster.seeded } else { named.contains(&cluster.id) }
+    };
+    let chosen: Vec<_> = findings.clusters.iter().filter(is_chosen).collect();
+    if chosen.is_empty() {
+        return Err(anyhow!(
+            "no cluster of this case grew from a seed, so there is nothing to share; record a seed and link again, or name a cluster with --cluster (`hostkin export {} clusters` lists them)",
+            args.case.display()
+        )
+        .into());
+    }
+    Ok(chosen)
+}
+
+/// What people said of hosts: by provider and address, the last word.
+fn standings(case: &Case) -> Result<BTreeMap<(String, IpAddr), Standing>, Stop> {
+    let mut standings = BTreeMap::new();
+    for verdict in case.verdicts()? {
+        let standing = if verdict.confirmed { Standing::Confirmed } else { Standing::Rejected };
+        standings.insert((verdict.provider, verdict.address), standing);
+    }
+    for seed in case.seeds()? {
+        if let Subject::Host(address) = seed.subject {
+            standings.entry((seed.provider, address)).or_insert(Standing::Confirmed);
+        }
+    }
+    Ok(standings)
+}
+
+/// What identifies the case.
+fn label(case: &Case) -> Result<CaseLabel, Stop> {
+    let scope = scope_as_kept(case)?;
+    let records = case.records()?;
+    Ok(CaseLabel {
+        title: scope.title().to_owned(),
+        authority: scope.authority().to_owned(),
+        contact: scope.contact().map(str::to_owned),
+        page: scope.page().map(str::to_owned),
+        scope_sha256: scope.sha256().to_owned(),
+        version: VERSION.to_owned(),
+        opened_at: records.first().map(|record| record.at).unwrap_or_default(),
+        as_of: as_of(&records),
+        lab: scope.is_lab(),
+    })
+}

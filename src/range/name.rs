@@ -1,0 +1,222 @@
+//! What is left of a holder's name when legal forms and the words of the trade are taken away: two names with one core
+//! are often one holder's ("Aeza Group LLC" and "AEZA INTERNATIONAL LTD").
+
+/// Legal forms: they say nothing about who.
+const FORMS: &[&str] = &[
+    "ltd",
+    "limited",
+    "llc",
+    "inc",
+    "incorporated",
+    "corp",
+    "corporation",
+    "co",
+    "company",
+    "gmbh",
+    "ug",
+    "ag",
+    "kg",
+    "bv",
+    "nv",
+    "sa",
+    "srl",
+    "sro",
+    "sl",
+    "sas",
+    "sarl",
+    "sasu",
+    "spa",
+    "ou",
+    "oy",
+    "oyj",
+    "ab",
+    "as",
+    "aps",
+    "uab",
+    "sia",
+    "doo",
+    "dooel",
+    "ad",
+    "eood",
+    "ood",
+    "ooo",
+    "oao",
+    "zao",
+    "pjsc",
+    "jsc",
+    "cjsc",
+    "ojsc",
+    "plc",
+    "pte",
+    "pty",
+    "pvt",
+    "private",
+    "fop",
+    "lp",
+    "llp",
+    "kft",
+    "bvba",
+    "asn",
+    "the",
+    "sp",
+    "zoo",
+    "haftungsbeschrankt",
+    "trading",
+    "tic",
+    "sti",
+    "ve",
+    "ltda",
+    "eirl",
+];
+
+/// Words of the trade and of geography: shared by strangers.
+const TRADE: &[&str] = &[
+    "international",
+    "group",
+    "holding",
+    "holdings",
+    "network",
+    "networks",
+    "net",
+    "technology",
+    "technologies",
+    "tech",
+    "tehnologii",
+    "solutions",
+    "solution",
+    "services",
+    "service",
+    "server",
+    "servers",
+    "cloud",
+    "hosting",
+    "host",
+    "hosted",
+    "telecom",
+    "telekom",
+    "telecommunications",
+    "communications",
+    "communication",
+    "comunicatii",
+    "comunications",
+    "internet",
+    "data",
+    "datacenter",
+    "datacentre",
+    "center",
+    "centre",
+    "digital",
+    "global",
+    "online",
+    "systems",
+    "system",
+    "media",
+    "web",
+    "vps",
+    "dedicated",
+    "connect",
+    "provider",
+    "isp",
+    "ip",
+    "it",
+    "ddos",
+    "antiddos",
+    "protection",
+    "security",
+    "peering",
+    "byoip",
+    "clients",
+    "hk",
+    "ru",
+    "us",
+    "uk",
+    "eu",
+    "europe",
+    "asia",
+    "usa",
+    "germany",
+    "hong",
+    "kong",
+    "ap",
+    "cn",
+    "in",
+    "de",
+    "nl",
+    "bilgi",
+    "iletisim",
+    "teknolojileri",
+    "ticaret",
+    "bilisim",
+    "and",
+    "of",
+    "for",
+    "is",
+    "one",
+    "two",
+];
+
+/// A core must be at least this long to stand for a name.
+const SHORTEST: usize = 4;
+
+/// The words of a name: lower case, letters and digits of any script; dots inside an abbreviation vanish (`S.R.L.`).
+fn words(name: &str) -> Vec<String> {
+    let plain: String = name.chars().filter(|c| !matches!(c, '.' | '\'' | '"')).flat_map(char::to_lowercase).collect();
+    plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The name without legal forms: equal for two spellings of one company. Empty when nothing is left.
+///
+/// A first word that is a handle (`changway-as Chang Way Technologies`) is left out where a name of two words or more follows.
+#[must_use]
+pub fn plain_name(name: &str) -> String {
+    let name = match name.split_once(' ') {
+        Some((handle, rest)) if handle.contains('-') && rest.trim().contains(' ') => rest,
+        _ => name,
+    };
+    words(name).into_iter().filter(|word| !FORMS.contains(&word.as_str())).collect()
+}
+
+/// What sets the name apart: neither legal forms nor words of the trade. Empty when too little is left to say anything.
+#[must_use]
+pub fn core_name(name: &str) -> String {
+    let name = match name.split_once(' ') {
+        Some((handle, rest)) if handle.contains('-') && rest.trim().contains(' ') => rest,
+        _ => name,
+    };
+    let kept = words(name).into_iter().filter(|word| {
+        let plain = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        !plain.is_empty() && !FORMS.contains(&plain) && !TRADE.contains(&plain)
+    });
+    let core: String = kept.collect();
+    if core.chars().count() < SHORTEST { String::new() } else { core }
+}
+
+/// The stem of a network's name: what is before its last number (`KONTRAST-NET-14` is `KONTRAST-NET`). Empty when too
+/// little is left.
+#[must_use]
+pub fn netname_stem(name: &str) -> String {
+    let upper = name.trim().to_ascii_uppercase();
+    let stem = upper.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.'));
+    if stem.chars().count() < SHORTEST { String::new() } else { stem.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_companies_of_one_core_meet_and_strangers_do_not() {
+        assert_eq!(core_name("Aeza Group LLC"), core_name("AEZA INTERNATIONAL LTD"));
+        assert_eq!(core_name("Contrust Solutions S.R.L."), core_name("Contrust-Solutions"));
+        assert_eq!(core_name("UFO Hosting LLC"), "", "three letters set nobody apart");
+        assert_eq!(core_name("Global Telecom Group LLC"), "", "words of the trade alone are nobody's");
+        assert_eq!(plain_name("Global Telecom Group LLC"), plain_name("GLOBAL TELECOM GROUP, L.L.C."));
+        assert_eq!(plain_name("changway-as Chang Way Technologies Co. Limited"), "changwaytechnologies");
+    }
+
+    #[test]
+    fn a_netname_loses_its_number() {
+        assert_eq!(netname_stem("Example-Net-14"), "EXAMPLE-NET");
+        assert_eq!(netname_stem("NET1"), "");
+    }
+}
