@@ -1,13 +1,14 @@
 //! Fitting the weights on labelled populations: generated worlds, or a team's own closed cases.
 //!
 //! In: populations of which the operators are known ([`World`]). Out: [`Weights`].
-//! Four steps, each with the result of those before it:
+//! Five steps, each with the result of those before it:
 //!
 //! 1. what shows that the holders of a value are one hand (`hand`);
 //! 2. what each group's agreement counts (`score`), on sets of confirmed hosts drawn from an operator and on sets as
 //!    growth really makes them;
 //! 3. how far a grown set is believed (`grow`), and each of its fleets (`fleet`);
-//! 4. how far a set grown around another host is (`theory`).
+//! 4. how far a set grown around another host is (`theory`);
+//! 5. what is kept of the scores that come of all this (`kept`).
 //!
 //! All are logistic regressions with a ridge. The same worlds, start and plan give the same weights: what is drawn is
 //! drawn by hash.
@@ -18,14 +19,18 @@ use std::net::IpAddr;
 use super::defaults::Defaults;
 use super::grow::grow;
 use super::hand::{self, Hands};
+use super::kept::Kept;
 use super::logistic::{Check, Logistic};
 use super::population::{Population, at, small};
+use super::provider::{Provider, providers};
 use super::rung::{GROUPS, Rung, is_provider_side};
 use super::score::{BOUNDS, Ground, Member, Profile, SUPPORTS, weight_in};
 use super::solve::{Row, logistic};
 use super::theory;
 use super::weights::Weights;
+use crate::clock::Timestamp;
 use crate::facet::{Group, Labels};
+use crate::finding::{Seed, Subject};
 
 /// What a host that is no seed counts in the fit of hands. Without such hosts no public image's key would be met.
 const OTHERS: f64 = 0.25;
@@ -40,6 +45,9 @@ const RIDGE: f64 = 3.0;
 /// A fleet counts by the root of its members, up to so many: results are judged host by host, but the hosts of one fleet
 /// are right or wrong together.
 const FLEET_COUNTS: usize = 200;
+
+/// Claims of less are not looked at.
+const SAID: f64 = 0.005;
 
 /// A population of which the operators are known.
 #[derive(Debug)]
@@ -107,7 +115,9 @@ pub fn fit(worlds: &[World<'_>], start: &Weights, labels: &Labels, plan: &Plan) 
     for _ in 0..2 {
         weights = sums(worlds, &weights, labels, plan);
     }
-    trusts(worlds, &weights, labels, plan).sealed()
+    weights = trusts(worlds, &weights, labels, plan).with_kept(Kept::default());
+    let claims = claims(worlds, &weights, labels, plan);
+    weights.with_kept(Kept::fit(&claims)).sealed()
 }
 
 /// Whether a value shows one hand: the share of other holders of a host's value that have the host's operator. Seeds
@@ -246,6 +256,34 @@ fn trusts(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan)
         }
     }
     weights.with_trusts(&sets, &fleets, &theories)
+}
+
+/// What is said of the candidates of seeds, each its own provider, and whether it is true.
+fn claims(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -> Vec<(f64, bool)> {
+    let mut out = Vec::new();
+    for (number, world) in (0_u64..).zip(worlds) {
+        let defaults = Defaults::new(labels);
+        let hands = Hands::default();
+        let ground = Ground { population: world.population, weights, defaults: &defaults, hands: &hands };
+        for host in drawn(&world.seeds, 3 * plan.seeds, &[plan.random, number, 2]) {
+            let seed = Seed {
+                provider: String::new(),
+                subject: Subject::Host(world.population.address(host)),
+                why: String::new(),
+                source: None,
+                date: None,
+                recorded_at: Timestamp::UNIX_EPOCH,
+            };
+            let found = providers(ground, &[seed], &[]);
+            let candidates = found.all.first().map(Provider::candidates).unwrap_or_default();
+            for other in candidates.into_iter().filter(|other| *other != host) {
+                if let Some(claim) = found.claim(ground, 0, other).filter(|claim| claim.said >= SAID) {
+                    out.push((claim.said, world.same(host, other)));
+                }
+            }
+        }
+    }
+    out
 }
 
 /// So many of the hosts, drawn by hash, ascending.

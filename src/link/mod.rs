@@ -24,6 +24,7 @@ mod fit;
 mod fleet;
 mod grow;
 mod hand;
+mod kept;
 mod logistic;
 mod pair;
 mod pattern;

@@ -39,6 +39,8 @@ pub(super) struct Providers {
 pub(super) struct Claim {
     /// Calibrated probability, bounded by the level.
     pub(super) score: f64,
+    /// The probability before it was calibrated and bounded.
+    pub(super) said: f64,
     pub(super) level: Level,
     pub(super) scored: Scored,
     /// The strongest other provider, with its share of this host's odds.
@@ -147,7 +149,7 @@ impl Providers {
         let grown = &provider.grown;
         if provider.confirmed.contains_key(&host) {
             let scored = grown.score(ground, host);
-            return Some(Claim { score: 1.0, level: Level::Provider, scored, rival: None, theory: None });
+            return Some(Claim { score: 1.0, said: 1.0, level: Level::Provider, scored, rival: None, theory: None });
         }
         let anothers = self.all.iter().any(|other| other.confirmed.contains_key(&host));
         if anothers || provider.rejected.contains_key(&host) || ground.population.answers_everywhere(host) {
@@ -174,12 +176,13 @@ impl Providers {
                 theory = Some(place);
             }
         }
-        let score = probability * left_by_rivals(scored.log_odds, against);
+        let said = probability * left_by_rivals(scored.log_odds, against);
+        let score = ground.weights.kept.read(said);
         let rival = rivals.first().map(|(other, log)| {
             let others = rivals.iter().filter(|(one, _)| one != other).map(|rival| rival.1);
             let share = super::logistic::probability(*log) * left_by_rivals(*log, others.chain([scored.log_odds]));
             (*other, share)
         });
-        Some(Claim { score: claim::bound(score, level), level, scored: shown, rival, theory })
+        Some(Claim { score: claim::bound(score, level), said, level, scored: shown, rival, theory })
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::explain::rounded;
+use super::kept::Kept;
 use super::logistic::{Check, Logistic};
 use super::rung::{GROUPS, is_provider_side};
 use crate::facet::Group;
@@ -31,6 +32,8 @@ pub struct Weights {
     pub(super) fleet: Logistic,
     /// Whether a set grown around another host is the confirmed hosts'.
     pub(super) theory: Logistic,
+    /// What scores have kept.
+    pub(super) kept: Kept,
     /// Whether a shared value shows one hand ([`super::hand`]).
     hand: BTreeMap<String, Logistic>,
 }
@@ -93,6 +96,8 @@ struct File {
     purity: Logistic,
     fleet: Logistic,
     theory: Logistic,
+    #[serde(default)]
+    kept: Kept,
     hand: BTreeMap<String, Logistic>,
 }
 
@@ -128,9 +133,9 @@ impl Weights {
         for (slot, group) in groups.iter_mut().zip(Group::ALL) {
             *slot = *file.groups.get(group.as_str()).ok_or(WeightsError::Missing(group.as_str()))?;
         }
-        let File { name, source, fitted_at_hosts, seed, purity, hand, fleet, theory, .. } = file;
+        let File { name, source, fitted_at_hosts, seed, purity, hand, fleet, theory, kept, .. } = file;
         let digest = digest(text.as_bytes());
-        Ok(Self { name, source, digest, fitted_at_hosts, groups, seed, purity, fleet, theory, hand })
+        Ok(Self { name, source, digest, fitted_at_hosts, groups, seed, purity, fleet, theory, kept, hand })
     }
 
     /// Whether a shared value of a group shows one hand; `None` where that was not fitted.
@@ -184,6 +189,11 @@ impl Weights {
         }
     }
 
+    /// The same with another table of what scores keep.
+    pub(super) fn with_kept(&self, kept: Kept) -> Self {
+        Self { kept, ..self.clone() }
+    }
+
     /// The same with its own digest: the last step of a fit.
     pub(super) fn sealed(self) -> Self {
         Self { digest: digest(self.to_json().as_bytes()), ..self }
@@ -203,6 +213,7 @@ impl Weights {
             hand: self.hand.clone(),
             fleet: self.fleet.clone(),
             theory: self.theory.clone(),
+            kept: self.kept.clone(),
         };
         serde_json::to_string_pretty(&file).unwrap_or_default()
     }

@@ -63,6 +63,8 @@ pub struct Explanation {
     pub score_in_set: f64,
     /// Probability by the confirmed hosts alone.
     pub score_by_seeds: f64,
+    /// The probability with rivals and theories, before it is read off the table of what such scores have kept.
+    pub said: f64,
     /// The calibrated probability: as in the ranking.
     pub score: f64,
     /// What the claim can be.
@@ -116,6 +118,7 @@ pub(super) fn against_provider(
     out.reasons = [confirmation(provider, host), out.reasons].concat();
     if let Some(claim) = claim {
         out.score = rounded(claim.score, 9);
+        out.said = rounded(claim.said, 9);
         out.level = claim.level;
         if let Some(theory) = provider.theory(&claim) {
             out.around = Some(ground.population.address(theory.around));
@@ -146,7 +149,8 @@ pub(super) fn against_host(ground: Ground<'_>, address: IpAddr, other: IpAddr) -
     let mut out = from_table(ground, &profile, &members, &scored, host);
     out.against = other.to_string();
     out.level = claim::level(&profile, &scored);
-    out.score = rounded(claim::bound(scored.probability(), out.level), 9);
+    out.said = out.score_in_set;
+    out.score = rounded(claim::bound(ground.weights.kept.read(scored.probability()), out.level), 9);
     out.score_by_seeds = out.score_in_set;
     out.counter = [level_words(out.level), out.counter].concat();
     out.summary = summary(&out);
@@ -175,6 +179,7 @@ fn from_table(ground: Ground<'_>, profile: &Profile, members: &[Member], scored:
         log10_lr_without_strongest: log10(without),
         score_in_set: rounded(logistic::probability(scored.log_odds), 9),
         score_by_seeds: 0.0,
+        said: 0.0,
         score: 0.0,
         level: Level::Chance,
         weights: ground.weights.label(),
