@@ -51,6 +51,7 @@ fn rank(ground: Ground<'_>, providers: &Providers, place: usize, provider: &Prov
     let mut claims: Vec<(u32, Claim)> = provider
         .candidates()
         .into_iter()
+        .filter(|host| provider.at_most(ground, *host) >= LISTED * (1.0 - 1e-9))
         .filter_map(|host| Some((host, providers.claim(ground, place, host)?)))
         .filter(|(_, claim)| claim.score >= LISTED)
         .collect();

@@ -51,6 +51,7 @@ mod writer;
 
 pub use asked::{Asked, AskedState, AskedTotals};
 pub use chain::{ChainedRecord, LineSignature};
+pub use columns::{ColumnsStamp, KeptColumns};
 pub use dataset::StoredDataset;
 pub use diff::{Change, What};
 pub use error::{Result, StoreError};
