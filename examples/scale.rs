@@ -3,8 +3,8 @@
 //! FILE holds flat hosts, one a line. HOSTS is a number of hosts made on the way: a fifth of them belong to operators of
 //! 20 to 220 hosts, whose fleets share settings of sshd and proxy, a way of making certificates and, for some, a key; the
 //! others are strangers with stock software. Prints the processor time of each step, and for 100 seeds the least, the
-//! median and the 95th percentile of one ranking with all its reasons; `blind` clusters without a seed too. Writes
-//! nothing.
+//! median and the 95th percentile of what a ranking takes, of 100 others with every reason; `blind` clusters without a seed
+//! too. Writes nothing.
 
 use std::error::Error;
 use std::fs::File;
@@ -18,7 +18,7 @@ use hostkin::finding::{Seed, Subject};
 use hostkin::link::{Builder, Linkage, Population, Weights};
 
 /// Seeds that are timed, after one that is not.
-const SEEDS: usize = 100;
+const SEEDS: usize = 200;
 
 /// The same numbers on every machine: splitmix64 (Steele, Lea and Flood 2014).
 fn mixed(seed: u64) -> u64 {
@@ -112,6 +112,20 @@ fn seeds(what: &str, population: &Population) -> Vec<IpAddr> {
     all.into_iter().step_by(step).take(SEEDS + 1).collect()
 }
 
+/// The least, the median, the 95th percentile and the most of some times in seconds, each with the number listed.
+fn summary(said: &mut impl Write, what: &str, took: &[(f64, usize)]) -> std::io::Result<()> {
+    let mut times: Vec<f64> = took.iter().map(|one| one.0).collect();
+    times.sort_by(f64::total_cmp);
+    let at = |share: usize| times.get(times.len() * share / 100).or(times.last()).copied().unwrap_or(0.0) * 1000.0;
+    let (least, median, nearly_all, most) = (at(0), at(50), at(95), at(100));
+    let listed = took.iter().map(|one| one.1).sum::<usize>() / took.len().max(1);
+    writeln!(
+        said,
+        "{what}: least {least:.1} ms, median {median:.1}, 95 of 100 within {nearly_all:.1}, most {most:.1}; \
+         {listed} hosts listed on average"
+    )
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let what = args.first().ok_or("usage: scale HOSTS|FILE [blind]")?;
@@ -143,41 +157,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
     let linkage = Linkage::new(&population, &weights, &labels);
     step(&mut said, "weights and labels")?;
-    let mut times = Vec::new();
-    let mut listed = 0;
+    let (mut scores, mut reasons) = (Vec::new(), Vec::new());
     for (turn, address) in seeds(what, &population).into_iter().enumerate() {
-        let seed = Seed {
+        let seed = [Seed {
             provider: "p".to_owned(),
             subject: Subject::Host(address),
             why: "given".to_owned(),
             source: None,
             date: None,
             recorded_at: Timestamp::UNIX_EPOCH,
-        };
+        }];
         let before = spent()?;
-        let found = linkage.rank(&[seed], &[]);
-        let took = spent()? - before;
-        if turn == 0 {
-            step(&mut said, &format!("first seed: {} ranked", found.ranking.len()))?;
+        if turn % 2 == 0 {
+            let found = linkage.rank(&seed, &[]);
+            reasons.push((spent()? - before, found.ranking.len()));
         } else {
-            times.push(took);
-            listed += found.ranking.len();
-        }
-        if args.get(1).is_some_and(|word| word == "each") {
-            writeln!(said, "  {address:<18} {:>9.1} ms, {} ranked", 1000.0 * took, found.ranking.len())?;
+            let found = linkage.scores(&seed, &[]);
+            scores.push((spent()? - before, found.len()));
         }
     }
-    step(&mut said, &format!("{} more seeds: {listed} ranked", times.len()))?;
-    times.sort_by(f64::total_cmp);
-    let at = |share: usize| times.get(times.len() * share / 100).or(times.last()).copied().unwrap_or(0.0) * 1000.0;
-    writeln!(
-        said,
-        "one seed: least {:.1} ms, median {:.1} ms, 95 of 100 within {:.1} ms, most {:.1} ms",
-        at(0),
-        at(50),
-        at(95),
-        at(100)
-    )?;
+    step(&mut said, &format!("{} seeds", scores.len() + reasons.len()))?;
+    summary(&mut said, "scores of one seed", &scores)?;
+    summary(&mut said, "one seed with every reason", reasons.get(1..).unwrap_or_default())?;
     if args.get(1).is_some_and(|word| word == "blind") {
         let found = linkage.run(&[], &[]);
         step(&mut said, &format!("without a seed: {} clusters", found.clusters.len()))?;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use sha2::{Digest as _, Sha256};
 
 use super::aside::{Aside, Lone, tag};
-use super::column::{Cells, LONE, SHOWN};
+use super::column::{Cells, LONE, SHOWN, Texts};
 use super::family;
 use super::population::{Population, at, small};
 use super::read::{self, Values};
@@ -72,7 +72,7 @@ impl Table {
         lone.sort_unstable();
         ranked.sort_unstable();
         let mut codes = vec![LONE; self.first.len()];
-        let mut values = Vec::with_capacity(ranked.len());
+        let mut values = Texts::default();
         let mut long = Vec::new();
         for ((digest, slot), code) in ranked.iter().zip(0_u32..) {
             if let Some(place) = codes.get_mut(at(*slot)) {
@@ -81,7 +81,7 @@ impl Table {
                 if value.len() >= SHOWN {
                     long.push((code, *digest));
                 }
-                values.push(value);
+                values.push(&value);
             }
         }
         // (host, code) in order; lone values sort behind shared ones of the same host.
@@ -101,7 +101,7 @@ impl Table {
 pub(super) struct Made {
     pub(super) cells: Cells,
     /// The value of each code.
-    pub(super) values: Vec<Box<[u8]>>,
+    pub(super) values: Texts,
     pub(super) lone: Lone,
 }
 

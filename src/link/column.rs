@@ -25,9 +25,43 @@ pub(super) struct Shelf {
     /// Hosts by code, ascending within a code.
     postings: Vec<u32>,
     /// The value of each code.
-    values: Vec<Box<[u8]>>,
+    values: Texts,
     /// Hosts that show any value here.
     observed: u32,
+}
+
+/// Values one after the other, each after its length in four bytes, little-endian: millions of small pieces of memory would
+/// take longer to get than all the rest.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    bytes: Vec<u8>,
+    /// Where each begins, with its length.
+    places: Vec<usize>,
+}
+
+impl Texts {
+    /// Adds a value.
+    pub(super) fn push(&mut self, value: &[u8]) {
+        self.places.push(self.bytes.len());
+        self.bytes.extend(small(value.len()).to_le_bytes());
+        self.bytes.extend_from_slice(value);
+    }
+
+    /// Reads what was kept; `None` when it ends within a value.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let mut texts = Self { bytes: bytes.to_vec(), places: Vec::new() };
+        let mut place = 0;
+        while place < bytes.len() {
+            texts.places.push(place);
+            place = place.checked_add(4)?.checked_add(at(u32::from_le_bytes(*bytes.get(place..)?.first_chunk()?)))?;
+        }
+        (place == bytes.len()).then_some(texts)
+    }
+
+    fn get(&self, place: usize) -> Option<&[u8]> {
+        let (length, rest) = self.bytes.get(*self.places.get(place)?..)?.split_first_chunk()?;
+        rest.get(..at(u32::from_le_bytes(*length)))
+    }
 }
 
 /// The cells of one rung while it is made: a code, or one of the marks above, for each host.
@@ -68,13 +102,12 @@ impl Shelf {
     }
 
     /// What belongs to these cells; `None` when they and the values are not of one piece.
-    pub(super) fn of(cells: &Cells, values: Vec<Box<[u8]>>) -> Option<Self> {
-        let Cells { cells, spill } = cells;
-        let mut starts = vec![0_u32; values.len() + 1];
+    pub(super) fn of(cells: &[u32], spill: Vec<u32>, values: Texts) -> Option<Self> {
+        let mut starts = vec![0_u32; values.places.len() + 1];
         let mut observed = 0_u32;
         for cell in cells {
             observed += u32::from(*cell != ABSENT);
-            for code in codes(spill, cell) {
+            for code in codes(&spill, cell) {
                 *starts.get_mut(at(*code).checked_add(1)?)? += 1;
             }
         }
@@ -82,13 +115,13 @@ impl Shelf {
         let mut next = starts.clone();
         let mut postings = vec![0; at(*starts.last()?)];
         for (cell, host) in cells.iter().zip(0_u32..) {
-            for code in codes(spill, cell) {
+            for code in codes(&spill, cell) {
                 let place = next.get_mut(at(*code))?;
                 *postings.get_mut(at(*place))? = host;
                 *place += 1;
             }
         }
-        Some(Self { spill: spill.clone(), starts, postings, values, observed })
+        Some(Self { spill, starts, postings, values, observed })
     }
 }
 
@@ -158,12 +191,12 @@ impl<'a> Column<'a> {
 
     /// The bytes of a value, cut to [`SHOWN`].
     pub(super) fn value(self, code: u32) -> &'a [u8] {
-        self.shelf.values.get(at(code)).map_or(&[], |value| value)
+        self.shelf.values.get(at(code)).unwrap_or_default()
     }
 
     /// Number of values that two hosts or more show.
     pub(super) fn shared(self) -> u32 {
-        small(self.shelf.values.len())
+        small(self.shelf.values.places.len())
     }
 
     /// Hosts that show any value here.
@@ -174,6 +207,11 @@ impl<'a> Column<'a> {
     /// The cells, to be kept.
     pub(super) fn cells(self) -> impl Iterator<Item = u32> {
         self.table.iter().filter_map(move |row| row.get(self.place).copied())
+    }
+
+    /// All values, to be kept.
+    pub(super) fn texts(self) -> &'a [u8] {
+        &self.shelf.values.bytes
     }
 
     /// The spill, to be kept.

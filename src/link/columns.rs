@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use sha2::{Digest as _, Sha256};
 
 use super::aside::{Aside, Lone};
-use super::column::{Cells, Column};
+use super::column::{Cells, Column, Texts};
 use super::population::{Population, at};
 use super::rung::Rung;
 
@@ -135,15 +135,11 @@ fn read_hosts(mut bytes: &[u8]) -> Option<(Vec<IpAddr>, Vec<bool>)> {
 
 fn column_part(column: Column<'_>, hosts: usize) -> Vec<u8> {
     let spill = column.spill();
-    let mut out = Vec::with_capacity(4 * (hosts + spill.len() + 1));
+    let mut out = Vec::with_capacity(4 * (hosts + spill.len() + 1) + column.texts().len());
     out.extend(column.cells().flat_map(u32::to_le_bytes));
     out.extend(length(spill.len()));
     out.extend(spill.iter().flat_map(|word| word.to_le_bytes()));
-    for code in 0..column.shared() {
-        let value = column.value(code);
-        out.extend(length(value.len()));
-        out.extend_from_slice(value);
-    }
+    out.extend_from_slice(column.texts());
     out
 }
 
@@ -214,18 +210,11 @@ fn length(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-fn read_column(bytes: &[u8], hosts: usize) -> Option<(Cells, Vec<Box<[u8]>>)> {
+fn read_column(bytes: &[u8], hosts: usize) -> Option<(Cells, Texts)> {
     let (cells, rest) = bytes.split_at_checked(hosts.checked_mul(4)?)?;
     let (count, rest) = read_length(rest)?;
-    let (spill, mut rest) = rest.split_at_checked(count.checked_mul(4)?)?;
-    let mut values: Vec<Box<[u8]>> = Vec::new();
-    while !rest.is_empty() {
-        let (count, after) = read_length(rest)?;
-        let (value, after) = after.split_at_checked(count)?;
-        values.push(value.into());
-        rest = after;
-    }
-    Some((Cells { cells: words(cells), spill: words(spill) }, values))
+    let (spill, rest) = rest.split_at_checked(count.checked_mul(4)?)?;
+    Some((Cells { cells: words(cells), spill: words(spill) }, Texts::read(rest)?))
 }
 
 fn read_length(bytes: &[u8]) -> Option<(usize, &[u8])> {

@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use super::fleet::{self, Fleets};
 use super::logistic::log_odds;
 use super::population::{Population, small};
-use super::reach::Reach;
 use super::rung::{Rung, is_provider_side};
 use super::score::{Ground, Member, Profile, Scored, weight_in};
 use crate::facet::Group;
@@ -49,6 +48,13 @@ pub(super) struct Grown {
 }
 
 impl Grown {
+    /// Finds the candidates, with what the set says of each.
+    pub(super) fn gather(&mut self, ground: Ground<'_>) {
+        let hosts = gather(ground.population, &self.profile, &self.members).into_iter();
+        let hosts = hosts.filter(|host| may_come(ground.population, &self.confirmed, *host));
+        self.candidates = hosts.map(|host| (host, self.score(ground, host))).collect();
+    }
+
     /// What the set says of a host.
     pub(super) fn score(&self, ground: Ground<'_>, host: u32) -> Scored {
         self.profile.score(ground, host, weight_in(&self.members, host))
@@ -67,20 +73,26 @@ impl Grown {
 
 /// Grows a set from `seeds` (ascending). Hosts in `barred` never come in.
 pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) -> Grown {
+    let mut grown = grow_set(ground, seeds, barred);
+    grown.gather(ground);
+    grown
+}
+
+/// The same without candidates, for a set that may be dropped before anybody asks for them.
+pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) -> Grown {
     let population = ground.population;
     let confirmed: Vec<Member> = seeds.iter().map(|host| (*host, 1.0)).collect();
     let kin = kin(ground, &confirmed, barred);
     let seed_profile = Profile::new(ground, &confirmed, &kin);
     let mut members = confirmed.clone();
     let mut profile = seed_profile.clone();
-    let may_come = |host: &u32| !population.answers_everywhere(*host) || is_confirmed(seeds, *host);
-    let mut reach = Reach::new(population);
+    let mut reach = ground.hands.reach();
     for round in 0..ROUNDS - 1 {
         let least = threshold(round);
         let scored = reach
             .within(ground, &profile, &listed(population, &profile), &members, (least / (1.0 - least)).ln())
             .iter()
-            .filter(|host| may_come(host))
+            .filter(|host| may_come(population, seeds, **host))
             .map(|host| (*host, profile.score(ground, *host, weight_in(&members, *host)).probability()))
             .collect::<Vec<(u32, f64)>>();
         let next = keep(&scored, seeds, barred, profile.mass, least);
@@ -92,16 +104,18 @@ pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) ->
         profile = Profile::new(ground, &members, &kin);
     }
     drop(reach);
-    let mut candidates = gather(population, &profile, &members);
-    candidates.retain(may_come);
-    let candidates =
-        candidates.into_iter().map(|host| (host, profile.score(ground, host, weight_in(&members, host)))).collect();
     let mut fleets = fleet::fleets(ground, &members, &profile, seeds);
     let core = fleets.members.first().cloned().unwrap_or_default();
     let checks = checks(ground, seeds, &core, &seed_profile, &kin);
     let purity = if checks.is_empty() { 1.0 } else { ground.weights.purity.probability(&checks) };
     fleet::judge(ground, &mut fleets, seeds, purity);
+    let candidates = Vec::new();
     Grown { members, profile, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
+}
+
+/// Who answers on every port is attributed to nobody.
+fn may_come(population: &Population, seeds: &[u32], host: u32) -> bool {
+    !population.answers_everywhere(host) || is_confirmed(seeds, host)
 }
 
 /// How sure a host must be to come in.

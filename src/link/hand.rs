@@ -5,11 +5,12 @@
 //! regression, fitted on labelled worlds, turns what they agree in into a probability. Holders that are likely the
 //! seed's own are then no background for it (`score`), and a value of another hand speaks against.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
 
 use super::pair;
 use super::population::{Population, at, small};
+use super::reach::Reach;
 use super::rung::{GROUPS, Rung};
 use super::score::Ground;
 use super::weights::Weights;
@@ -46,9 +47,15 @@ pub(super) struct Told {
 #[derive(Debug, Default)]
 pub(super) struct Hands {
     known: RefCell<HashMap<(Rung, u32), Told>>,
+    reach: RefCell<Reach>,
 }
 
 impl Hands {
+    /// Room for sums by host, used again and again.
+    pub(super) fn reach(&self) -> RefMut<'_, Reach> {
+        self.reach.borrow_mut()
+    }
+
     /// What is known of this value.
     pub(super) fn of(&self, ground: Ground<'_>, rung: Rung, code: u32) -> Told {
         if let Some(known) = self.known.borrow().get(&(rung, code)) {

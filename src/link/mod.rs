@@ -96,6 +96,13 @@ impl<'a> Linkage<'a> {
         findings::findings(self.ground(), &providers, true)
     }
 
+    /// The score of each host that [`rank`] lists, in its order, without reasons.
+    #[must_use]
+    pub fn scores(&self, seeds: &[Seed], verdicts: &[Verdict]) -> Vec<(IpAddr, f64)> {
+        let providers = provider::providers(self.ground(), seeds, verdicts);
+        findings::scores(self.ground(), &providers)
+    }
+
     /// See [`rank`].
     #[must_use]
     pub fn rank(&self, seeds: &[Seed], verdicts: &[Verdict]) -> Findings {

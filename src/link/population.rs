@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::aside::Aside;
-use super::column::{ABSENT, Cells, Column, Shelf};
+use super::column::{ABSENT, Cells, Column, Shelf, Texts};
 use super::rung::{RUNGS, Rung};
 use crate::finding::Subject;
 
@@ -65,15 +65,15 @@ impl Population {
     pub(super) fn assemble<E>(
         addresses: Vec<IpAddr>,
         everywhere: Vec<bool>,
-        mut rung: impl FnMut(Rung) -> Result<Option<(Cells, Vec<Box<[u8]>>)>, E>,
+        mut rung: impl FnMut(Rung) -> Result<Option<(Cells, Texts)>, E>,
     ) -> Result<Option<Self>, E> {
         let mut table = vec![[ABSENT; RUNGS]; addresses.len()];
         let mut shelves: [Shelf; RUNGS] = std::array::from_fn(|_| Shelf::default());
         for (place, (one, slot)) in Rung::ALL.into_iter().zip(&mut shelves).enumerate() {
-            let Some((cells, values)) = rung(one)? else { return Ok(None) };
-            let Some(shelf) = Shelf::of(&cells, values) else { return Ok(None) };
+            let Some((Cells { cells, spill }, values)) = rung(one)? else { return Ok(None) };
+            let Some(shelf) = Shelf::of(&cells, spill, values) else { return Ok(None) };
             *slot = shelf;
-            for (row, cell) in table.iter_mut().zip(cells.cells) {
+            for (row, cell) in table.iter_mut().zip(cells) {
                 if let Some(slot) = row.get_mut(place) {
                     *slot = cell;
                 }

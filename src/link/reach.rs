@@ -5,7 +5,7 @@
 //! `1 + S`, since `a + d D` is never above `T + a`. Logarithm, weight and cap are concave, so that several values add at
 //! most what each adds alone. A host is scored only if the sum reaches the threshold; nothing else changes.
 
-use super::population::{Population, at, small};
+use super::population::at;
 use super::rung::{GROUPS, Rung, SPANS};
 use super::score::{BOUNDS, Ground, Held, Member, Profile};
 
@@ -13,7 +13,7 @@ use super::score::{BOUNDS, Ground, Held, Member, Profile};
 const MARGIN: f32 = 0.01;
 
 /// Sums by host, empty between rounds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reach {
     sums: Vec<f32>,
     touched: Vec<u32>,
@@ -28,10 +28,6 @@ struct Bound {
 }
 
 impl Reach {
-    pub(super) fn new(population: &Population) -> Self {
-        Self { sums: vec![0.0; population.len()], touched: Vec::new() }
-    }
-
     /// The hosts among the holders of `listed` that may score log odds of `least`, and the members; ascending.
     pub(super) fn within(
         &mut self,
@@ -41,6 +37,7 @@ impl Reach {
         members: &[Member],
         least: f64,
     ) -> Vec<u32> {
+        self.sums.resize(ground.population.len(), 0.0);
         let bound = Bound::new(ground, profile, listed);
         let base = bound.base(ground, profile);
         let mut out: Vec<u32> = members.iter().map(|member| member.0).collect();

@@ -233,7 +233,7 @@ fn join<E>(
         if value.len() >= SHOWN {
             made.lone.long.push((code, *digest));
         }
-        made.values.push(value);
+        made.values.push(&value);
     }
     for (host, number) in &mut shown {
         let code = codes.get(at(*number)).copied().unwrap_or(LONE);

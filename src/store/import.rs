@@ -10,8 +10,10 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, params};
 use serde_json::json;
 
+use super::batch::Batch;
 use super::host::{ALL_PORTS, show_ports};
-use super::row::{Memory, NewRow, Rows, Sighting};
+use super::intern::Known;
+use super::row::{NewRow, Rows, Sighting};
 use super::{Action, Case, Result, RunId, StoreError, count, int, leaf, record, scope};
 use crate::clock::Timestamp;
 use crate::facet::{FacetKind, Group, HostFacts};
@@ -94,7 +96,8 @@ impl Case {
 
 struct Import<'a> {
     rows: Rows<'a>,
-    memory: Memory,
+    batch: Batch<'a>,
+    known: Known,
     at: Timestamp,
     before: u64,
     counts: ImportCounts,
@@ -122,7 +125,8 @@ impl<'a> Import<'a> {
         let counts = ImportCounts { run: connection.last_insert_rowid(), ..ImportCounts::default() };
         Ok(Self {
             rows: Rows::new(connection)?,
-            memory: Memory::new()?,
+            batch: Batch::new(connection)?,
+            known: Known::default(),
             at: spec.at,
             before: known_hosts(connection)?,
             counts,
@@ -148,7 +152,7 @@ impl<'a> Import<'a> {
     /// Puts what is said of one protocol in; false when that is nothing.
     fn put_protocol(&mut self, id: i64, protocol: &str, host: &HostFacts) -> Result<bool> {
         let ports;
-        let mut facets: Vec<(FacetKind, &[u8], Option<&str>)> = Vec::new();
+        let mut facets: Vec<(FacetKind, &[u8], Option<&'static str>)> = Vec::new();
         if protocol == "ports" {
             // Derived from the ports, so taken from nowhere else.
             if !host.open_ports.is_empty() || host.all_ports {
@@ -190,19 +194,21 @@ impl<'a> Import<'a> {
                 (observation, 0)
             }
             None => {
+                self.batch.flush(&mut self.known)?;
                 let (observation, place) = self.rows.take_up(&row)?;
                 self.taken_up.insert(observation);
                 (observation, place)
             }
         };
         for (place, (kind, value, extra)) in (first_place..).zip(facets) {
-            self.rows.facet(&mut self.memory, observation, place, kind, value, extra)?;
+            self.batch.put(&mut self.known, (observation, place), kind, value, extra)?;
             self.counts.facets += 1;
         }
         Ok(true)
     }
 
     fn end(mut self, connection: &Connection, spec: &ImportSpec) -> Result<ImportCounts> {
+        self.batch.flush(&mut self.known)?;
         self.counts.new_hosts = known_hosts(connection)?.saturating_sub(self.before);
         let ImportCounts { run, hosts, new_hosts, facets } = self.counts;
         let mut body = json!({

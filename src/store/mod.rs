@@ -22,6 +22,7 @@ use crate::clock::Timestamp;
 
 mod address;
 mod asked;
+mod batch;
 mod capture;
 mod chain;
 mod columns;
