@@ -69,7 +69,8 @@ fn each(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> Vec<Theory
         return Vec::new();
     }
     let step = confirmed.len().div_ceil(EACH);
-    let own = |host: &u32| Theory { around: *host, grown: grow(ground, &[*host], barred), figures: Vec::new(), fit: 1.0 };
+    let own =
+        |host: &u32| Theory { around: *host, grown: grow(ground, &[*host], barred), figures: Vec::new(), fit: 1.0 };
     confirmed.iter().step_by(step).map(own).collect()
 }
 
