@@ -5,7 +5,7 @@
 //! other. So the fleets are told apart, and each is judged against the fleet of the confirmed hosts by figures that need
 //! no labels; a host is believed only as far as its fleet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::logistic::log_odds;
 use super::population::small;
@@ -31,6 +31,8 @@ pub(super) struct Fleets {
     pub(super) members: Vec<Vec<Member>>,
     /// The fleet that shows a value of one hand.
     by_value: BTreeMap<(Rung, u32), usize>,
+    /// How far the members that show a value are believed, by their weights.
+    shown: HashMap<(Rung, u32), f64>,
     /// The mean trust over all members.
     pub(super) mean: f64,
 }
@@ -111,9 +113,19 @@ impl Fleets {
         best
     }
 
-    /// How far a host of the set, or a candidate, is believed.
-    pub(super) fn trust_of(&self, ground: Ground<'_>, host: u32) -> f64 {
-        self.of(ground, host).and_then(|fleet| self.trust.get(fleet).copied()).unwrap_or(self.mean)
+    /// How far a host of the set, or a candidate, is believed: as its fleet is; one of no fleet as those members are that
+    /// show what it agrees in, each group by what it counts.
+    pub(super) fn trust_of(&self, ground: Ground<'_>, host: u32, scored: &Scored) -> f64 {
+        if let Some(trust) = self.of(ground, host).and_then(|fleet| self.trust.get(fleet)) {
+            return *trust;
+        }
+        let (sum, all) = scored.ratios.iter().zip(&scored.counted).fold((0.0, 0.0), |(sum, all), (ratio, counted)| {
+            match ratio.hit.and_then(|value| self.shown.get(&value)).filter(|_| *counted > 0.0) {
+                Some(trust) => (sum + trust * counted, all + counted),
+                None => (sum, all),
+            }
+        });
+        if all > 0.0 { sum / all } else { self.mean }
     }
 }
 
@@ -187,4 +199,22 @@ pub(super) fn judge(ground: Ground<'_>, fleets: &mut Fleets, confirmed: &[u32], 
     let all: f64 = fleets.members.iter().map(mass).sum();
     let weighted: f64 = fleets.members.iter().zip(&fleets.trust).map(|(part, trust)| mass(part) * trust).sum();
     fleets.mean = weighted / all.max(1e-9);
+    let believed: BTreeMap<u32, (f64, f64)> = fleets
+        .members
+        .iter()
+        .zip(&fleets.trust)
+        .flat_map(|(part, trust)| part.iter().map(|(host, weight)| (*host, (*weight, *trust))))
+        .collect();
+    // Member by member, not holder by holder: half of all hosts may show a value.
+    let mut shown: HashMap<(Rung, u32), (f64, f64)> = HashMap::new();
+    for (host, (weight, trust)) in believed {
+        for (rung, column) in ground.population.columns() {
+            for code in column.codes(host) {
+                let (sum, all) = shown.entry((rung, *code)).or_default();
+                *sum += weight * trust;
+                *all += weight;
+            }
+        }
+    }
+    fleets.shown = shown.into_iter().map(|(value, (sum, all))| (value, sum / f64::max(all, 1e-9))).collect();
 }

@@ -66,7 +66,7 @@ impl Grown {
         let set = by_set.probability();
         let own = f64::from(u8::from(is_confirmed(&self.confirmed, host)));
         let alone = self.seeds.score(ground, host, own).probability();
-        let trust = self.fleets.trust_of(ground, host);
+        let trust = self.fleets.trust_of(ground, host, by_set);
         trust * set + (1.0 - trust) * set.min(alone)
     }
 }
@@ -158,7 +158,7 @@ pub(super) fn gather(population: &Population, profile: &Profile, members: &[Memb
 }
 
 /// The values whose holders are looked at: those that are not too common, rarest first, as far as the budget goes.
-fn listed(population: &Population, profile: &Profile) -> Vec<(Rung, u32)> {
+pub(super) fn listed(population: &Population, profile: &Profile) -> Vec<(Rung, u32)> {
     let most = TOO_COMMON.max(small(population.len()) / 100);
     let mut values: Vec<(f64, u32, Rung, u32)> = Vec::new();
     for (rung, held) in profile.rungs().flat_map(|(rung, one)| one.all().map(move |held| (rung, held))) {
