@@ -46,7 +46,7 @@ pub use name::{core_name, netname_stem, plain_name};
 pub use objects::By;
 pub use origins::Announced;
 pub use peering::{Cone, Peering};
-pub use rank::{Candidate, Looked, Ranking, rank};
+pub use rank::{Candidate, Looked, Ranking, rank, rank_with};
 pub use reason::{Link, Reason};
 pub use sibling::{Sibling, Siblings, Tie};
 pub use sorted::Sorted;

@@ -97,12 +97,24 @@ pub struct Ranking {
 /// Finds and ranks candidate ranges.
 #[must_use]
 pub fn rank(knowledge: &Knowledge, starts: &[Start], looked: &Looked, now: Option<Date>) -> Ranking {
+    rank_with(knowledge, starts, looked, now, &|_| 1.0)
+}
+
+/// The same with each kind's working value multiplied: to see whether an order hangs on them.
+#[must_use]
+pub fn rank_with(
+    knowledge: &Knowledge,
+    starts: &[Start],
+    looked: &Looked,
+    now: Option<Date>,
+    times: &dyn Fn(Link) -> f64,
+) -> Ranking {
     let siblings = Siblings::new(knowledge, now, true);
     let Links { mut ranges, refused, mut evidence, ases } = links(knowledge, starts, &siblings, now);
     let densities = Densities::new(knowledge, now);
     let hazard = Hazard::new(knowledge, now, &ases);
     dense_blocks(knowledge, &densities, &mut ranges, now);
-    let judge = Judge { knowledge, looked, now, densities: &densities, hazard: &hazard };
+    let judge = Judge { knowledge, looked, now, densities: &densities, hazard: &hazard, times };
     let mut candidates: Vec<Candidate> =
         ranges.into_iter().map(|(range, reasons)| judge.judge(range, reasons)).collect();
     candidates.sort_by(|a, b| {
@@ -167,6 +179,7 @@ struct Judge<'a> {
     now: Option<Date>,
     densities: &'a Densities,
     hazard: &'a Hazard,
+    times: &'a dyn Fn(Link) -> f64,
 }
 
 impl Judge<'_> {
@@ -179,7 +192,7 @@ impl Judge<'_> {
         // Several reasons of one kind are one reason told twice.
         let mut kinds = BTreeSet::new();
         let told = reasons.iter().filter(|one| kinds.insert(one.link));
-        let missed: f64 = told.map(|one| 1.0 - one.share.clamp(0.0, 0.95)).product();
+        let missed: f64 = told.map(|one| 1.0 - (one.share * (self.times)(one.link)).clamp(0.0, 0.95)).product();
         let prior = (1.0 - missed) * factor;
         let (seen, ours) = self.looked.inside(&range);
         let share = (prior * FIRM + ours) / (FIRM + seen);
