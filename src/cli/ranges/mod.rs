@@ -22,7 +22,7 @@ mod show;
 mod start;
 
 pub(super) use self::show::wrapped;
-pub(super) use self::start::{looked, starts};
+pub(super) use self::start::{day, looked, starts};
 
 /// What `ranges` says of its figures.
 const RANGES_HELP: &str = "\

@@ -24,11 +24,14 @@ impl<'a> Finder<'a, '_> {
         let range = AddressRange::of(found.prefix);
         let words =
             format!("the network as it is announced on the Internet that holds the seed {seed}; announced by {who}");
-        self.add(range, Link::Announced, words, vec![found.dataset.id]);
         let near = self.unit(seed);
         if near.count() < range.count() && range.holds(&near) {
+            // The rest of a wide network is no nearer to the seed than what its AS announces elsewhere.
+            self.add(range, Link::SameAs, words, vec![found.dataset.id]);
             let words = format!("the {} next to the seed {seed}, a part of {}", Self::size(&near), found.prefix);
             self.add(near, Link::Announced, words, vec![found.dataset.id]);
+        } else {
+            self.add(range, Link::Announced, words, vec![found.dataset.id]);
         }
         for part in self.knowledge.more_specifics(found.prefix, self.now) {
             if part.prefix != found.prefix {

@@ -35,7 +35,8 @@ fn near(knowledge: &Knowledge, day: Date, new: &[(u32, u32)]) {
     for bits in [22u32, 20, 18, 16, 14, 12] {
         let step = 24 - bits;
         let with: BTreeSet<u32> = listed.iter().map(|block| block >> step).collect();
-        let found = new.iter().filter(|(first, last)| (first >> step..=last >> step).any(|block| with.contains(&block)));
+        let found =
+            new.iter().filter(|(first, last)| (first >> step..=last >> step).any(|block| with.contains(&block)));
         let found = found.count();
         let space = (with.len() << step).saturating_sub(listed.len());
         println!(

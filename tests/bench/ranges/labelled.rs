@@ -19,19 +19,25 @@ pub(crate) fn score(folder: &Path) -> Result<(), Fault> {
     let knowledge = tables(folder)?;
     let behaviour = Behaviour::new(&knowledge, None);
     let every: BTreeSet<Asn> = knowledge.each_announced(None).flat_map(|one| one.origins.iter().copied()).collect();
-    let scores: Vec<(Asn, f64)> =
-        every.iter().filter_map(|asn| Some((*asn, behaviour.score(*asn)?.score))).collect();
+    let scores: Vec<(Asn, f64)> = every.iter().filter_map(|asn| Some((*asn, behaviour.score(*asn)?.score))).collect();
     let is_own = |asn: &Asn| own.contains(asn);
     let of = |wanted: bool| scores.iter().filter(move |(asn, _)| is_own(asn) == wanted).map(|(_, score)| *score);
     let (ours, others): (Vec<f64>, Vec<f64>) = (of(true).collect(), of(false).collect());
-    println!("{} labelled hosters, {} of them with a score; {} other ASes with one", own.len(), ours.len(), others.len());
+    println!(
+        "{} labelled hosters, {} of them with a score; {} other ASes with one",
+        own.len(),
+        ours.len(),
+        others.len()
+    );
     println!("base rate {:.1} %", 100.0 * ours.len() as f64 / scores.len() as f64);
     println!("area under the curve, combined score: {:.2}", area(&ours, &others));
     println!("hosters at or above   other ASes at or above   share that are hosters");
     for wanted in [0.25, 0.5, 0.75] {
         let mut sorted = ours.clone();
         sorted.sort_by(|a, b| b.total_cmp(a));
-        let Some(least) = sorted.get(((wanted * sorted.len() as f64).ceil() as usize).saturating_sub(1)) else { continue };
+        let Some(least) = sorted.get(((wanted * sorted.len() as f64).ceil() as usize).saturating_sub(1)) else {
+            continue;
+        };
         let (hit, not) =
             (ours.iter().filter(|one| *one >= least).count(), others.iter().filter(|one| *one >= least).count());
         println!("{hit:>19} {not:>24} {:>22.1} %", 100.0 * hit as f64 / (hit + not) as f64);
@@ -39,9 +45,8 @@ pub(crate) fn score(folder: &Path) -> Result<(), Fault> {
     println!("single features:");
     for (place, about) in FEATURES.iter().enumerate() {
         let value = |asn: &Asn| behaviour.values(*asn)?.get(place).copied().flatten()?.percentile;
-        let of = |wanted: bool| -> Vec<f64> {
-            every.iter().filter(|asn| is_own(asn) == wanted).filter_map(value).collect()
-        };
+        let of =
+            |wanted: bool| -> Vec<f64> { every.iter().filter(|asn| is_own(asn) == wanted).filter_map(value).collect() };
         let (ours, others) = (of(true), of(false));
         if !ours.is_empty() {
             println!("  {:<16} {:.2}  ({} hosters)", about.name, area(&ours, &others), ours.len());
@@ -72,7 +77,10 @@ pub(crate) fn ties(folder: &Path) -> Result<(), Fault> {
             sister.extend(share(&knowledge, theirs.into_iter(), seed));
         }
     }
-    println!("{} listed networks of up to 1,024 addresses as seeds; of the space tied to each, the share on the list (mean)", seeds.len());
+    println!(
+        "{} listed networks of up to 1,024 addresses as seeds; of the space tied to each, the share on the list (mean)",
+        seeds.len()
+    );
     for (what, shares) in [
         ("the rest of its announced network", &announced),
         ("other networks of its AS", &same),
@@ -135,7 +143,18 @@ fn own_ases(folder: &Path) -> Result<BTreeSet<Asn>, Fault> {
 /// The chance that a hoster scores higher than another AS, ties counting half.
 fn area(ours: &[f64], others: &[f64]) -> f64 {
     let won = |one: &f64| -> f64 {
-        others.iter().map(|other| if one > other { 1.0 } else if one == other { 0.5 } else { 0.0 }).sum()
+        others
+            .iter()
+            .map(|other| {
+                if one > other {
+                    1.0
+                } else if one == other {
+                    0.5
+                } else {
+                    0.0
+                }
+            })
+            .sum()
     };
     ours.iter().map(won).sum::<f64>() / (ours.len() * others.len()).max(1) as f64
 }

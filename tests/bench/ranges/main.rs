@@ -42,6 +42,9 @@ fn main() -> Result<(), Fault> {
             behaviour::run();
             Ok(())
         }
-        _ => Err("usage: ranges forecast FOLDER [--fit|--known] | siblings FOLDER | score FOLDER | ties FOLDER | behaviour".into()),
+        _ => Err(
+            "usage: ranges forecast FOLDER [--fit|--known] | siblings FOLDER | score FOLDER | ties FOLDER | behaviour"
+                .into(),
+        ),
     }
 }
