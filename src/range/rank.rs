@@ -197,7 +197,8 @@ impl Judge<'_> {
         let (seen, ours) = self.looked.inside(&range);
         let share = (prior * FIRM + ours) / (FIRM + seen);
         if seen > 0.0 && ours == 0.0 {
-            against.push(format!("{seen:.0} hosts in it were looked at and none of them is counted with the seed"));
+            let hosts = if seen == 1.0 { "host in it was" } else { "hosts in it were" };
+            against.push(format!("{seen:.0} {hosts} looked at and none is counted with the seed"));
         }
         let addresses = range.count() as f64;
         let new = (addresses * OCCUPIED - seen).max(0.0);
@@ -240,8 +241,8 @@ impl Judge<'_> {
         let whole = lists.iter().find(|(_, _, one, _)| one.holds(range));
         if let Some((id, list, one, reason)) = whole {
             let reason = reason.as_deref().map(|reason| format!(" as {reason}")).unwrap_or_default();
-            let words =
-                format!("on the deny list {list}{reason}: the list names {one}{}", self.for_how_long(range, list));
+            let wider = if one == range { String::new() } else { format!(", which names {one}") };
+            let words = format!("on the deny list {list}{reason}{wider}{}", self.for_how_long(range, list));
             reasons.push(Reason { share: 0.15, ..Reason::new(Link::Listed, words, 1, vec![*id]) });
         } else if let Some((id, list, first, _)) = lists.first() {
             let listed: u128 = lists.iter().map(|(_, _, one, _)| one.count()).sum();
@@ -259,10 +260,16 @@ impl Judge<'_> {
         let found = longevity(self.knowledge, range, self.now).into_iter().find(|one| one.list == list);
         match found {
             Some(one) if one.states > 1 => {
-                format!(
-                    ", in {} of the {} states of the list on file, from {} to {}",
-                    one.named_in, one.states, one.first, one.last
-                )
+                let times = match one.states - one.named_in {
+                    0 => format!("all {}", one.states),
+                    _ => format!("{} of the {}", one.named_in, one.states),
+                };
+                let days = if one.first == one.last {
+                    format!("on {}", one.first)
+                } else {
+                    format!("from {} to {}", one.first, one.last)
+                };
+                format!(", in {times} dated copies of the list on file, {days}")
             }
             _ => String::new(),
         }
@@ -290,8 +297,9 @@ impl Judge<'_> {
         let (share, usual) = (self.densities.shrunk(count), self.densities.usual(count).mean());
         let times = share / usual.max(1e-9);
         let words = format!(
-            "{} of its addresses are on deny lists by themselves: {times:.1} times what is usual for a network of its size",
-            hosts.len()
+            "{} of its addresses {} on deny lists by themselves: {times:.1} times what is usual for a network of its size",
+            hosts.len(),
+            if hosts.len() == 1 { "is" } else { "are" }
         );
         let worth = Link::Dense.share() * ((times - 1.0) / 20.0).clamp(0.0, 1.0);
         Some(Reason { link: Link::Dense, words, share: worth, datasets: datasets.into_iter().collect() })

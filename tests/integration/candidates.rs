@@ -89,7 +89,7 @@ fn the_chain_of_the_case_is_found_and_its_upstream_widens_nothing() {
     assert_eq!(ranges(&ranking), ["62.60.226.0/24", "192.162.199.0/24"]);
     let first = &ranking.candidates[0];
     assert!(first.reasons.iter().any(|one| one.link == Link::Announced && one.words.contains("FEMO IT SOLUTIONS")));
-    assert!(first.reasons.iter().any(|one| one.link == Link::Listed && one.words.contains("62.60.226.0/24")));
+    assert!(first.reasons.iter().any(|one| one.link == Link::Listed && one.words.contains("on the deny list drop")));
     let said = ranking.evidence.join("\n");
     assert!(
         said.contains("AS30823 (aurologic GmbH), its only one on file; 1 of its 1 other known customers"),

@@ -280,7 +280,9 @@ fn a_key_of_hundreds_of_strangers_is_said_to_be_theirs() {
 /// What a link rests on when nothing but the network is shared.
 fn network_alone(holder: Option<&Holder>) -> (CheckVerdict, String) {
     let mut hosts = [host("192.0.2.7", 64_999, &[22], &[]), host("192.0.2.9", 64_999, &[22], &[])];
-    hosts.iter_mut().for_each(|host| host.prefix = Some("192.0.2.0/24".parse().unwrap()));
+    for host in &mut hosts {
+        host.prefix = Some("192.0.2.0/24".parse().unwrap());
+    }
     let of = explain(&population(&hosts), &[seed("192.0.2.7")], "192.0.2.9");
     assert!(of.evidence.iter().any(|row| row.group == "net" && row.log10_counted > 0.301), "{:?}", of.evidence);
     let all = checks(&of.evidence, &Known { holder, ..Known::default() });

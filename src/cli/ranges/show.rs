@@ -6,16 +6,15 @@ use std::io::Write as _;
 use serde_json::{Value, json};
 
 use super::{Ranges, state};
-use crate::cli::args::Form;
 use crate::cli::exit::{Exit, Stop};
-use crate::cli::find::write;
 use crate::cli::term::{Output, Term, width};
 use crate::facet::escape_terminal;
-use crate::range::{Candidate, Knowledge, Ranking, Siblings};
-use crate::report::Rows;
+use crate::range::{Asn, Candidate, Knowledge, Ranking, Siblings};
 
 /// Rows shown unless `--all` asks for more.
 const SHOWN: usize = 25;
+/// Reasons shown of each in the table.
+const REASONS: usize = 2;
 
 pub(super) fn table(
     knowledge: &Knowledge,
@@ -31,41 +30,11 @@ pub(super) fn table(
         }
         out.finish()?;
     } else {
-        let siblings = Siblings::new(knowledge, args.date, true);
-        let mut rows =
-            Rows::new(&["n", "range", "announced by", "per 1000", "hosts", "connections", "reasons", "against"]);
+        let mut out = Output::open(None)?;
         let most = if args.all { usize::MAX } else { SHOWN };
-        for one in ranking.candidates.iter().take(most) {
-            let who: Vec<String> = one
-                .origins
-                .iter()
-                .map(|asn| match siblings.name(*asn) {
-                    "" => asn.to_string(),
-                    name => format!("{asn} {name}"),
-                })
-                .collect();
-            let number = match state(decided, one) {
-                Some(word) => format!("{} {word}", one.number),
-                None => one.number.to_string(),
-            };
-            let mut reasons: Vec<&str> = one.reasons.iter().take(2).map(|reason| reason.words.as_str()).collect();
-            let more = format!("and {} more: --why {}", one.reasons.len().saturating_sub(2), one.number);
-            if one.reasons.len() > 2 {
-                reasons.push(&more);
-            }
-            let against: Vec<&str> = one.collateral.iter().chain(&one.against).map(String::as_str).collect();
-            rows.push(vec![
-                json!(number),
-                json!(one.range.to_string()),
-                json!(who),
-                json!(format!("{:.1}", one.per_thousand)),
-                json!(format!("{:.1}", one.expected)),
-                json!(format!("{:.0}", one.connections)),
-                json!(reasons),
-                json!(against),
-            ]);
-        }
-        write(&rows, Form { format: None, json: false }, Output::open(None)?)?;
+        let shown = ranking.candidates.get(..most.min(ranking.candidates.len())).unwrap_or_default();
+        people(&mut out, shown, &Siblings::new(knowledge, args.date, true), decided)?;
+        out.finish()?;
     }
     for words in &ranking.refused {
         term.warn(format!("not followed: {}", escape_terminal(words)));
@@ -84,8 +53,64 @@ pub(super) fn table(
             ranking.candidates.len()
         ));
     }
-    term.say("per 1000: new hosts of the provider to expect for a thousand connections; a working value for the order, no promise");
+    if ranking.candidates.is_empty() && !args.json {
+        term.say("no candidate: the files on record tie no network to the seeds (`hostkin data list` names the files)");
+    } else if !args.json {
+        term.say("an AS is a network under one operator, known by its number; + speaks for a range, - against it");
+        term.say("per 1000, hosts: new hosts of the provider to expect, for a thousand connections and in all; working values for the order, no promise");
+    }
     Ok(Exit::Done)
+}
+
+/// A line of figures for each candidate, and below it the strongest reasons for (+) and all against (-).
+fn people(
+    out: &mut Output,
+    candidates: &[Candidate],
+    siblings: &Siblings<'_>,
+    decided: &BTreeMap<String, bool>,
+) -> Result<(), Stop> {
+    let named = |asn: &Asn| match siblings.name(*asn) {
+        "" => asn.to_string(),
+        name => format!("{asn} {name}"),
+    };
+    let ranges: Vec<String> = candidates.iter().map(|one| one.range.to_string()).collect();
+    let widest = ranges.iter().map(String::len).max().unwrap_or(0).max("range".len());
+    if !ranges.is_empty() {
+        writeln!(
+            out,
+            "{:>4}  {:<widest$}  {:>8}  {:>6}  {:>11}  announced by",
+            "n", "range", "per 1000", "hosts", "connections"
+        )?;
+    }
+    for (one, range) in candidates.iter().zip(&ranges) {
+        let who = match one.origins.iter().map(named).collect::<Vec<_>>().join(" and ") {
+            who if who.is_empty() => "nobody on file".to_owned(),
+            who => who,
+        };
+        let verdict = state(decided, one).map(|word| format!("  [{word}]")).unwrap_or_default();
+        writeln!(
+            out,
+            "{:>4}  {range:<widest$}  {:>8.1}  {:>6.1}  {:>11.0}  {}{verdict}",
+            one.number,
+            one.per_thousand,
+            one.expected,
+            one.connections,
+            escape_terminal(&who)
+        )?;
+        let mut line = |mark: char, words: &str| -> Result<(), Stop> {
+            Ok(writeln!(out, "      {mark} {}", wrapped_at(&escape_terminal(words), width().into(), 8))?)
+        };
+        for reason in one.reasons.iter().take(REASONS) {
+            line('+', &reason.words)?;
+        }
+        if one.reasons.len() > REASONS {
+            line('+', &format!("and {} more: --why {}", one.reasons.len() - REASONS, one.number))?;
+        }
+        for words in one.collateral.iter().chain(&one.against) {
+            line('-', words)?;
+        }
+    }
+    Ok(())
 }
 
 /// A candidate as JSON.
@@ -173,14 +198,20 @@ pub(super) fn why(
     Ok(Exit::Done)
 }
 
-/// Text broken at spaces, further lines indented.
+/// Text broken at spaces, further lines indented by four.
 pub(in crate::cli) fn wrapped(text: &str, width: usize) -> String {
-    let (mut out, mut used) = (String::new(), 4);
+    wrapped_at(text, width, 4)
+}
+
+/// Text that begins `indent` columns in, broken at spaces so that all its lines do.
+fn wrapped_at(text: &str, width: usize, indent: usize) -> String {
+    let (mut out, mut used) = (String::new(), indent);
     for word in text.split(' ') {
         let length = word.chars().count();
-        if used + length + 1 > width && used > 4 {
-            out.push_str("\n    ");
-            used = 4;
+        if used + length + 1 > width && used > indent {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            used = indent;
         } else if !out.is_empty() {
             out.push(' ');
         }

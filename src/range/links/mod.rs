@@ -80,7 +80,7 @@ struct Finder<'a, 'b> {
     done: BTreeSet<(Asn, Link)>,
 }
 
-impl<'a> Finder<'a, '_> {
+impl Finder<'_, '_> {
     fn add(&mut self, range: AddressRange, link: Link, words: String, datasets: Vec<DatasetId>) {
         let reasons = self.found.ranges.entry(range).or_default();
         if !reasons.iter().any(|one| one.link == link && one.words == words) {

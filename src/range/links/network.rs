@@ -39,8 +39,7 @@ impl Finder<'_, '_> {
             let lists: Vec<&str> = lists.into_iter().collect();
             self.found.evidence.push(format!("{name} itself is on the deny list {}", lists.join(" and ")));
         }
-        let count =
-            self.prefixes(asn, Link::SameAs, &format!("announced by {name}, which announces the seed {seed} too"));
+        let count = self.prefixes(asn, Link::SameAs, &format!("announced by {name}, as is the seed {seed}"));
         if count > MOST_PREFIXES {
             self.found.evidence.push(format!(
                 "{name} announces {count} networks: a carrier's size; its other networks were not followed"

@@ -22,8 +22,7 @@ impl<'a> Finder<'a, '_> {
     pub(super) fn around(&mut self, seed: IpAddr, found: Announced<'a>) {
         let who = self.list_of_ases(found.origins);
         let range = AddressRange::of(found.prefix);
-        let words =
-            format!("the network as it is announced on the Internet that holds the seed {seed}; announced by {who}");
+        let words = format!("the network that holds the seed {seed}, as {who} announces it on the Internet");
         let near = self.unit(seed);
         if near.count() < range.count() && range.holds(&near) {
             // The rest of a wide network is no nearer to the seed than what its AS announces elsewhere.
@@ -36,7 +35,7 @@ impl<'a> Finder<'a, '_> {
         for part in self.knowledge.more_specifics(found.prefix, self.now) {
             if part.prefix != found.prefix {
                 let words = format!(
-                    "a part of {}, which holds the seed, announced on its own by {}",
+                    "a part of {}, the network around the seed {seed}, announced on its own by {}",
                     found.prefix,
                     self.list_of_ases(part.origins)
                 );
