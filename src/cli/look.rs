@@ -236,8 +236,10 @@ fn about_address(knowledge: &Knowledge, address: IpAddr, date: Option<Date>) -> 
         format!("{}{reason}, in the copy of {}", listing.list, file.date)
     });
     sections.push(("on deny lists", lists.collect()));
-    let named =
-        knowledge.named_at(address, date).into_iter().map(|one| format!("{} ({})", one.name, one.used_for.as_str()));
+    let named = knowledge
+        .named_at(address, date)
+        .into_iter()
+        .map(|one| format!("{} ({})", one.name, one.used_for.as_str().replace('_', " ")));
     sections.push(("known as", named.collect()));
     if let IpAddr::V4(v4) = address {
         let hazard = Hazard::new(knowledge, date, &std::collections::BTreeSet::new());

@@ -291,6 +291,11 @@ impl Knowledge {
         self.current(date, FactKind::Named).flat_map(|one| one.named.covering(address)).collect()
     }
 
+    /// Every named range on `date`, file by file in address order.
+    pub fn each_named(&self, date: Option<Date>) -> impl Iterator<Item = &NamedRange> {
+        self.current(date, FactKind::Named).flat_map(|one| one.named.as_slice())
+    }
+
     /// Named ranges on `date` that share an address with `range`.
     #[must_use]
     pub fn named_in(&self, range: &AddressRange, date: Option<Date>) -> Vec<&NamedRange> {

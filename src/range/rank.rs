@@ -318,8 +318,13 @@ impl Judge<'_> {
             return None;
         }
         let words = format!(
-            "lies where deny-listed networks are: of 1,000 networks of 256 addresses in a place like this, {:.0} came to the list within half a year (measured on 2025)",
-            1000.0 * chance
+            "lies where deny-listed networks are: of 1,000 networks of 256 addresses in a place like this, {:.0} came to the list within half a year ({})",
+            1000.0 * chance,
+            if free.iter().any(|block| self.hazard.is_reported(*block)) {
+                "measured on 2025 with lists of ASes made later: rather too high"
+            } else {
+                "measured on 2025"
+            }
         );
         // Being listed is not being this provider's: a part of it counts.
         Some(Reason { link: Link::Hazard, words, share: chance * 0.5, datasets: Vec::new() })
@@ -330,7 +335,9 @@ impl Judge<'_> {
         let (mut collateral, mut against, mut factor) = (Vec::new(), Vec::new(), 1.0f64);
         let mut named: BTreeSet<(Use, &str)> = BTreeSet::new();
         for one in self.knowledge.named_in(range, self.now) {
-            named.insert((one.used_for, &one.name));
+            if one.used_for != Use::ReverseName {
+                named.insert((one.used_for, &one.name));
+            }
         }
         for (used_for, name) in named {
             let (words, lowers) = match used_for {
@@ -340,6 +347,7 @@ impl Judge<'_> {
                 Use::WellKnown => ("a well-known service", 0.1),
                 Use::Scanner => ("a research scanner", 0.1),
                 Use::Tor => ("Tor exits: listed for what their users do", 0.3),
+                Use::ReverseName => continue,
             };
             collateral.push(format!("{name}: {words}"));
             factor = factor.min(lowers);

@@ -122,3 +122,24 @@ fn lasting_upstreams_and_leased_space_are_told_of_an_as() {
     assert_eq!((of(64_001, "link_stability"), of(64_002, "link_stability")), (Some(0.25), Some(1.0)));
     assert!(of(64_001, "provider_churn").unwrap() > 0.4 && of(64_002, "provider_churn") == Some(0.0));
 }
+
+#[test]
+fn names_in_reverse_dns_tie_ranges_but_not_by_one_machine_and_not_by_a_large_hosters_naming() {
+    let mut names = String::from("192.0.2.9\tvm9.example.net\n192.0.2.9\tstatic.big-host.example.com\n");
+    for n in 1..=3 {
+        names.extend([format!("198.51.100.{n}\tvm{n}.Example.NET.\n")]);
+    }
+    names += "203.0.113.5\tmail.example.net\n";
+    for block in 0..=250 {
+        for n in 1..=3 {
+            names.extend([format!("80.7.{block}.{n}\ts{n}.big-host.example.com\n")]);
+        }
+    }
+    let tables = vec![held(1, Format::Ptr, "ptr", date(2026, 1, 1), &names)];
+    let ranking = rank(&Knowledge::new(tables), &[start("192.0.2.9", None, true)], &Looked::default(), None);
+    assert_eq!(ranges(&ranking), ["192.0.2.0/24", "198.51.100.0/24"]);
+    let words = &ranking.candidates[1].reasons[0].words;
+    assert!(words.contains("3 of its addresses have names in reverse DNS under example.net"), "{words}");
+    assert!(ranking.candidates.iter().all(|one| one.collateral.is_empty()));
+    assert!(ranking.evidence.iter().any(|one| one.contains("under example.com")), "{:?}", ranking.evidence);
+}

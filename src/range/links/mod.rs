@@ -135,6 +135,9 @@ impl Finder<'_, '_> {
                 self.allocations(seed, &object);
             }
         }
+        if same_space {
+            self.reverse_names(seed);
+        }
         for asn in announced.map(|found| found.origins.to_vec()).unwrap_or_default() {
             self.whole_as(seed, asn, then);
         }

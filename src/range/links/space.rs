@@ -1,13 +1,13 @@
 //! What the announced network and the registry's entries around a seed lead to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::{Finder, LARGEST_ALLOCATION};
-use crate::range::fact::{ObjectClass, RegistryObject};
-use crate::range::name::netname_stem;
+use crate::range::fact::{NamedRange, ObjectClass, RegistryObject, Use};
+use crate::range::name::{netname_stem, registered_domain};
 use crate::range::objects::By;
 use crate::range::origins::Announced;
 use crate::range::reason::Link;
@@ -16,6 +16,8 @@ use crate::range::span::AddressRange;
 
 /// Sub-allocations taken for one shared registry entry; more share a registry member's own account.
 const MOST_ALLOCATIONS: usize = 200;
+/// Addresses of a range whose reverse names share the seed's domain, at the least.
+const FEWEST_NAMES: usize = 3;
 
 impl<'a> Finder<'a, '_> {
     /// The announced prefix and its parts.
@@ -88,6 +90,38 @@ impl<'a> Finder<'a, '_> {
         for (range, name) in ranges {
             let words = format!("its registry entry \"{name}\" has {tie} as the range that holds the seed {seed}");
             self.add(range, Link::SiblingAllocation, words, Vec::new());
+        }
+    }
+
+    /// Ranges whose addresses have reverse names under the domain of the seed's. A customer may name one machine as it
+    /// likes, so that a range counts from a few such names on, and a domain on very many ranges is a large hoster's own.
+    pub(super) fn reverse_names(&mut self, seed: IpAddr) {
+        let domain_of = |one: &NamedRange| registered_domain(&one.name).filter(|_| one.used_for == Use::ReverseName);
+        let of_seed = self.knowledge.named_at(seed, self.now);
+        let domains: BTreeSet<String> = of_seed.into_iter().filter_map(|one| domain_of(one)).collect();
+        for domain in domains {
+            let mut units: BTreeMap<AddressRange, BTreeSet<IpAddr>> = BTreeMap::new();
+            for one in self.knowledge.each_named(self.now) {
+                if domain_of(one).is_some_and(|other| other == domain) {
+                    let address = one.addresses.start();
+                    units.entry(self.unit(address)).or_default().insert(address);
+                }
+            }
+            units.retain(|range, hosts| hosts.len() >= FEWEST_NAMES && !(range.start() <= seed && seed <= range.end()));
+            if units.len() > MOST_ALLOCATIONS {
+                self.found.evidence.push(format!(
+                    "{} ranges have reverse names under {domain}, as has the seed {seed}: a large hoster's own naming; none was followed",
+                    units.len()
+                ));
+                continue;
+            }
+            for (range, hosts) in units {
+                let words = format!(
+                    "{} of its addresses have names in reverse DNS under {domain}, as has the seed {seed}; whoever holds an address may name it so",
+                    hosts.len()
+                );
+                self.add(range, Link::SiblingAllocation, words, Vec::new());
+            }
         }
     }
 
