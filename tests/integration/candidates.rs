@@ -216,6 +216,14 @@ fn sisters_share_a_holder_and_strangers_share_only_words_of_the_trade() {
     let siblings = Siblings::new(&knowledge, None, true);
     let of = |asn| siblings.of(Asn(asn)).into_iter().map(|one| one.asn.0).collect::<Vec<_>>();
     assert_eq!((of(64_001), of(64_003)), (vec![64_002], vec![]));
+
+    // A short name is a company's only as a whole.
+    let names = "asn,name\n64001,Beispiel-Solutions\n64002,Beispiel Solutions S.R.L.\n64003,BEISPIEL-PEER\n64004,TELECOM-AS\n\
+        64005,Telecom Ltd\n";
+    let knowledge = Knowledge::new(vec![held(1, Format::AsNames, "names", date(2026, 1, 1), names)]);
+    let siblings = Siblings::new(&knowledge, None, true);
+    let of = |asn| siblings.of(Asn(asn)).into_iter().map(|one| one.asn.0).collect::<Vec<_>>();
+    assert_eq!((of(64_001), of(64_003), of(64_004)), (vec![64_002], vec![], vec![]));
 }
 
 #[test]
