@@ -247,7 +247,8 @@ fn reversed_and_foreign_ranges_are_told_with_their_line() {
     let (result, facts) = read_bytes(content.as_bytes().to_vec(), "x_20260401.csv", &how);
     let reading = result.unwrap();
     assert_eq!((reading.lost, facts.len()), (2, 2));
-    assert!(reading.remarks[0].starts_with("line 2: "), "{:?}", reading.remarks);
+    assert!(reading.remarks[0].starts_with("line 2: the range ends before it begins"), "{:?}", reading.remarks);
+    assert!(reading.remarks[1].starts_with("line 3: not understood"), "{:?}", reading.remarks);
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl<'a> Finder<'a, '_> {
     pub(super) fn reverse_names(&mut self, seed: IpAddr) {
         let domain_of = |one: &NamedRange| registered_domain(&one.name).filter(|_| one.used_for == Use::ReverseName);
         let of_seed = self.knowledge.named_at(seed, self.now);
-        let domains: BTreeSet<String> = of_seed.into_iter().filter_map(|one| domain_of(one)).collect();
+        let domains: BTreeSet<String> = of_seed.into_iter().filter_map(domain_of).collect();
         for domain in domains {
             let mut units: BTreeMap<AddressRange, BTreeSet<IpAddr>> = BTreeMap::new();
             for one in self.knowledge.each_named(self.now) {
