@@ -26,15 +26,15 @@ use crate::store::{Case, ObservationFilter};
 pub(super) use args::Sharing;
 
 pub(super) use abuse::log_of;
-pub(super) use own::SUBJECT as OWN;
+pub(super) use own::{Own, addresses, known, remember};
 
 pub(super) fn run(args: &Export, form: Form, term: &Term) -> Result<Exit, Stop> {
     let sharing = &args.sharing;
     let mut case = if args.records() { Case::open(&args.case)? } else { Case::open_read_only(&args.case)? };
     let own = own::addresses(&mut case, &sharing.own)?;
     let registry = sharing.registry.as_deref().map(registry::read).transpose()?.unwrap_or_default();
-    let cleaner = Cleaner::new(own.as_deref().unwrap_or_default(), sharing.minimise);
-    let dossier = dossier(&case, args, &registry, &cleaner, own.is_some())?;
+    let cleaner = Cleaner::new(&own.addresses, sharing.minimise);
+    let dossier = dossier(&case, args, &registry, &cleaner, own.known)?;
     let marking = sharing.marking(args.what);
     let depth = match args.what {
         What::Stix | What::Misp => Depth::Bytes,
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Export, form: Form, term: &Term) -> Result<Exit, Stop> 
         What::Misp => json(args, &report::misp(&dossier, marking, sharing.promote))?,
         What::Nodes => write(&report::nodes(&dossier).defanged(sharing.defang), form, output(args)?)?,
         What::Edges => write(&report::edges(&dossier).defanged(sharing.defang), form, output(args)?)?,
-        What::Denylist => denylist::run(&mut case, args, &dossier, own.as_deref().unwrap_or_default(), term)?,
+        What::Denylist => denylist::run(&mut case, args, &dossier, &own.addresses, term)?,
         What::Abuse => abuse::run(&mut case, args, &dossier, registry, term)?,
         _ => {
             let mut out = output(args)?;
