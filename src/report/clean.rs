@@ -170,11 +170,14 @@ pub fn defang(text: &str) -> String {
 
 /// A word of letters, digits, dots, dashes and colons.
 fn defanged_word(word: &str) -> String {
-    if word.parse::<std::net::Ipv6Addr>().is_ok() {
+    // The end of a sentence, or a colon behind the address.
+    let bare = word.trim_end_matches('.');
+    if [bare, bare.strip_suffix(':').unwrap_or(bare)].iter().any(|one| one.parse::<std::net::Ipv6Addr>().is_ok()) {
         let at_gap = word.replace("::", "[::]");
         return if at_gap == word { word.replace(':', "[:]") } else { at_gap };
     }
-    let parts: Vec<String> = word.split(':').map(|part| if is_place(part) { part.replace('.', "[.]") } else { part.to_owned() }).collect();
+    let parts: Vec<String> =
+        word.split(':').map(|part| if is_place(part) { part.replace('.', "[.]") } else { part.to_owned() }).collect();
     parts.join(":")
 }
 
@@ -228,15 +231,30 @@ mod tests {
     #[test]
     fn a_defanged_address_is_no_link() {
         assert_eq!(defang("http://203.0.113.7/ 2001:db8::7"), "hxxp://203[.]0[.]113[.]7/ 2001:db8[::]7");
-        assert_eq!(defang("HTTPS://a.b.example:8443/x.php?q=jo@c.example"), "hxxps://a[.]b[.]example:8443/x[.]php?q=jo[@]c[.]example");
-        assert_eq!(defang("203.0.113.0/24 at 2001:db8:1:2:3:4:5:6."), "203[.]0[.]113[.]0/24 at 2001[:]db8[:]1[:]2[:]3[:]4[:]5[:]6.");
-        assert_eq!(defang("7.113.0.203.in-addr.arpa, *.xn--bcher-kva.example"), "7[.]113[.]0[.]203[.]in-addr[.]arpa, *[.]xn--bcher-kva[.]example");
+        assert_eq!(
+            defang("HTTPS://a.b.example:8443/x.php?q=jo@c.example"),
+            "hxxps://a[.]b[.]example:8443/x[.]php?q=jo[@]c[.]example"
+        );
+        assert_eq!(
+            defang("203.0.113.0/24 at 2001:db8:1:2:3:4:5:6."),
+            "203[.]0[.]113[.]0/24 at 2001[:]db8[:]1[:]2[:]3[:]4[:]5[:]6."
+        );
+        assert_eq!(
+            defang("7.113.0.203.in-addr.arpa, *.xn--bcher-kva.example"),
+            "7[.]113[.]0[.]203[.]in-addr[.]arpa, *[.]xn--bcher-kva[.]example"
+        );
         assert_eq!(defang("203.0.113.7."), "203[.]0[.]113[.]7[.]");
     }
 
     #[test]
     fn what_nobody_opens_stays_readable() {
-        for text in ["99.9 % at 2026-11-22T12:00:00.123Z", "SSH-2.0-OpenSSH_9.2p1", "nginx/1.18.0", "cert.spki_sha256 and http.title", "e.g. this. And that."] {
+        for text in [
+            "99.9 % at 2026-11-22T12:00:00.123Z",
+            "SSH-2.0-OpenSSH_9.2p1",
+            "nginx/1.18.0",
+            "cert.spki_sha256 and http.title",
+            "e.g. this. And that.",
+        ] {
             assert_eq!(defang(text), text);
         }
     }

@@ -120,7 +120,8 @@ mod tests {
         let of = |bodies: &[Value]| on_record(&bodies.iter().cloned().map(note).collect::<Vec<_>>());
         let outer = of(&[json!({ "run": 1, "addresses": ["192.0.2.9"] })]);
         assert!(outer.seen_by_others && !outer.told && outer.all.len() == 1);
-        let inner = of(&[json!({ "run": 1, "addresses": ["192.0.2.9"] }), json!({ "run": 2, "addresses": ["10.0.0.9"] })]);
+        let inner =
+            of(&[json!({ "run": 1, "addresses": ["192.0.2.9"] }), json!({ "run": 2, "addresses": ["10.0.0.9"] })]);
         assert!(!inner.seen_by_others && inner.all.len() == 2, "nobody knows what run 2 looked like from outside");
         let told = of(&[json!({ "run": 2, "addresses": ["fd00::9"] }), json!({ "addresses": [] })]);
         assert!(told.told && told.all.len() == 1);

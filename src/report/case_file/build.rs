@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::danger::{self, HostChecks};
 use super::steps::{cell, detail, signed};
 use super::{
-    Bar, CaseFile, ClusterPart, DETAILED, DRAWN, HYPOTHESES, MarkingWords, MemberRow, NearRow, Pair, SeedRow, Timeline, weigh, words,
+    Bar, CaseFile, ClusterPart, DETAILED, DRAWN, HYPOTHESES, MarkingWords, MemberRow, NearRow, Pair, SeedRow, Timeline,
+    weigh, words,
 };
 use crate::clock::Timestamp;
 use crate::facet::{Group, show_cut, show_percent};
@@ -136,7 +137,7 @@ fn marking(of: Marking) -> MarkingWords {
     MarkingWords {
         tlp: of.tlp.to_string(),
         pap: of.pap.to_string(),
-        colour: of.tlp.as_str().split("+").next().unwrap_or_default(),
+        colour: of.tlp.as_str().split('+').next().unwrap_or_default(),
         words: format!("{}; {}.", of.tlp.words(), of.pap.words()),
     }
 }

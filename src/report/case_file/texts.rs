@@ -38,7 +38,9 @@ impl CaseFile {
             ("the glossary", &mut self.glossary),
             ("the digests", &mut self.digests),
         ] {
-            pairs.iter_mut().for_each(|pair: &mut Pair| each(place, &mut pair.value));
+            for Pair { value, .. } in pairs {
+                each(place, value);
+            }
         }
         self.digests.iter_mut().for_each(|pair| each("the digests", &mut pair.name));
         for seed in &mut self.seeds {
@@ -69,6 +71,8 @@ fn of_cluster(cluster: &mut ClusterPart, each: &mut dyn FnMut(&str, &mut String)
         let place = format!("the reasons for {}", detail.ip);
         let Detail { ip, claim, reasons, against, dangers, steps, .. } = detail;
         [ip, claim].into_iter().chain(reasons).chain(against).chain(dangers).for_each(|text| each(&place, text));
-        steps.iter_mut().for_each(|step| each(&place, &mut step.value));
+        for step in steps {
+            each(&place, &mut step.value);
+        }
     }
 }
