@@ -68,6 +68,75 @@ fn exports_repeat_byte_for_byte_whatever_was_exported_between() {
     assert_eq!(mails("mails"), mails("again"));
 }
 
+/// What can be exported, as the program's own help lists it, with what each needs; a new kind is tested without a word here.
+fn kinds(desk: &Desk) -> Vec<Vec<String>> {
+    let help = desk.hostkin(&["export", "-h"]).done().out;
+    let words =
+        help.split("<WHAT>").find_map(|part| part.split_once("[possible values: ")?.1.split_once(']')).unwrap().0;
+    let words = words.split(',').map(|word| word.trim().to_owned());
+    let lists = ["cidr", "drop", "nftables", "ipset", "rpz", "bird", "exabgp", "flowspec", "suricata", "zeek"];
+    let rows = ["clusters", "ranking", "observations", "facets", "nodes", "edges"];
+    let own = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    words
+        .flat_map(|what| match what.as_str() {
+            "denylist" => lists.map(|list| own(&["denylist", "--as", list, "--at", "2026-11-22"])).to_vec(),
+            "abuse" => vec![own(&["abuse", "--registry", "registry.toml", "--from", "cert@example.org"])],
+            row if rows.contains(&row) => vec![own(&[row]), own(&[row, "--format", "csv"]), own(&[row, "--json"])],
+            _ => vec![vec![what]],
+        })
+        .collect()
+}
+
+/// All bytes of a file, or of all files of a folder in order.
+fn bytes(path: &std::path::Path) -> Vec<u8> {
+    if path.is_file() {
+        return std::fs::read(path).unwrap();
+    }
+    let mut paths: Vec<_> = std::fs::read_dir(path).unwrap().map(|one| one.unwrap().path()).collect();
+    paths.sort();
+    paths
+        .iter()
+        .flat_map(|path| [path.file_name().unwrap().as_encoded_bytes().to_vec(), bytes(path)].concat())
+        .collect()
+}
+
+#[test]
+fn every_kind_of_export_is_the_same_twice_on_one_processor_and_on_all_and_touches_no_file_that_is_there() {
+    let desk = linked();
+    std::fs::write(desk.path("registry.toml"), REGISTRY).unwrap();
+    let kinds = kinds(&desk);
+    assert!(kinds.len() >= 35, "{kinds:?}");
+    for kind in &kinds {
+        let arguments = |to: &'static str| {
+            let kind = kind.iter().map(String::as_str);
+            ["export", "x.case"].into_iter().chain(kind).chain(["-o", to]).collect::<Vec<_>>()
+        };
+        desk.hostkin(&arguments("first")).done();
+        let there = desk.hostkin(&arguments("first"));
+        assert!(there.code == Some(1) && there.err.contains("exists already"), "{kind:?}: {there:?}");
+        // `taskset` is a part of every Debian.
+        let one = std::process::Command::new("taskset")
+            .args(["-c", "0", env!("CARGO_BIN_EXE_hostkin")])
+            .args(arguments("second"))
+            .current_dir(desk.path(""))
+            .env("HOSTKIN_ACTOR", "tester")
+            .output()
+            .unwrap();
+        assert!(one.status.success(), "{kind:?}: {one:?}");
+        let (first, second) = (desk.path("first"), desk.path("second"));
+        assert!(bytes(&first) == bytes(&second), "{kind:?}: other bytes");
+        assert!(bytes(&first).len() > 20, "{kind:?}");
+        for name in ["first", "second"] {
+            for ending in ["", ".add", ".remove"] {
+                let path = desk.path(&format!("{name}{ending}"));
+                let _ = std::fs::remove_file(&path);
+                let _ = std::fs::remove_dir_all(&path);
+            }
+        }
+    }
+    assert!(!desk.names().iter().any(|name| name.contains(".part")), "{:?}", desk.names());
+}
+
 #[test]
 fn clear_and_green_are_refused_until_nothing_raw_personal_or_ours_is_inside() {
     let desk = linked();
