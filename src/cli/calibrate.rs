@@ -1,6 +1,6 @@
 //! `calibrate`: whether scores mean what they say, on labelled worlds or on the team's own labelled cases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::facet::Labels;
 use crate::facet::flat::{FlatError, FlatHosts};
 use crate::finding::{Seed, Subject, Verdict};
-use crate::link::{self, Builder, Labelled, Population, Reliability, Weights};
+use crate::link::{self, Builder, Labelled, Plan, Population, Reliability, Weights, World};
 use crate::report;
 use crate::store::Case;
 
@@ -35,9 +35,24 @@ pub struct Calibrate {
     /// Folders of labelled worlds, or cases with verdicts.
     #[arg(required = true, value_name = "FOLDER|CASE")]
     pub labelled: Vec<PathBuf>,
-    /// Weights to check instead of those that come with the program.
+    /// Weights to check, or to start from, instead of those that come with the program.
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Fit new weights on what is given and write them to FILE. Check them on others.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub fit: Option<PathBuf>,
+    /// Name of the new weights.
+    #[arg(long, value_name = "NAME", default_value = "own-1", requires = "fit")]
+    pub name: String,
+    /// Where the new weights come from, for the record; by default what they were fitted on.
+    #[arg(long, value_name = "TEXT", requires = "fit")]
+    pub source: Option<String>,
+    /// Seeds drawn from each world or case for the fit.
+    #[arg(long, value_name = "N", default_value_t = 24, requires = "fit")]
+    pub seeds: usize,
+    /// Decides which: the same number draws the same.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "fit")]
+    pub random: u64,
     /// One JSON object.
     #[arg(long)]
     pub json: bool,
@@ -59,6 +74,9 @@ pub(super) fn run(args: &Calibrate, term: &Term) -> Result<Exit, Stop> {
         None => Weights::builtin()?,
     };
     let labels = Labels::builtin()?;
+    if let Some(file) = &args.fit {
+        return fit(args, file, &weights, &labels, term);
+    }
     let mut judged = Judged::default();
     for place in &args.labelled {
         let one = if place.is_dir() { world(place, &weights, &labels)? } else { case(place, &weights, &labels, term)? };
@@ -90,6 +108,69 @@ struct Given {
 struct True {
     ip: IpAddr,
     operator: Option<String>,
+    kind: Option<String>,
+}
+
+/// What the generator calls hosts of the providers that are sought.
+const SOUGHT: &str = "bph";
+
+/// The hosts of a world.
+fn hosts(folder: &Path) -> anyhow::Result<Population> {
+    let hosts = folder.join("hosts.jsonl");
+    let file = File::open(&hosts).with_context(|| format!("cannot read `{}`", hosts.display()))?;
+    let mut builder = Builder::new();
+    for host in FlatHosts::new(BufReader::new(file)) {
+        match host {
+            Ok(host) => builder.add(&host.facts),
+            Err(error @ FlatError::Io { .. }) => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(builder.finish())
+}
+
+/// Fits weights and writes them. In a world every host of a sought provider may be a seed, and of any provider where no
+/// kind is given. In a case those are its confirmed hosts, and all others count as strangers: a closed case is meant.
+fn fit(args: &Calibrate, to: &Path, start: &Weights, labels: &Labels, term: &Term) -> Result<Exit, Stop> {
+    let mut read: Vec<(Population, BTreeMap<IpAddr, String>, BTreeSet<IpAddr>)> = Vec::new();
+    for place in &args.labelled {
+        if place.is_dir() {
+            let rows = rows::<True>(place, "truth.jsonl")?;
+            let sought = |row: &&True| row.kind.as_deref().is_none_or(|kind| kind == SOUGHT);
+            let seeds = rows.iter().filter(sought).filter(|row| row.operator.is_some()).map(|row| row.ip).collect();
+            let operators = rows.into_iter().filter_map(|row| Some((row.ip, row.operator?))).collect();
+            read.push((hosts(place)?, operators, seeds));
+        } else {
+            let case = Case::open_read_only(place)?;
+            let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
+            let population = population(&case, &seeds)?;
+            let of_seed = |seed: &Seed| match seed.subject {
+                Subject::Host(ip) => Some((ip, seed.provider.clone())),
+                Subject::Facet(..) => None,
+            };
+            let confirmed = verdicts.iter().filter(|one| one.confirmed).map(|one| (one.address, one.provider.clone()));
+            let operators: BTreeMap<IpAddr, String> = seeds.iter().filter_map(of_seed).chain(confirmed).collect();
+            let seeds = operators.keys().copied().collect();
+            read.push((population, operators, seeds));
+        }
+    }
+    if read.iter().all(|(_, _, seeds)| seeds.is_empty()) {
+        return Err(Stop::usage(anyhow!("nothing here is labelled as a provider's, so that nothing can be fitted")));
+    }
+    let worlds: Vec<World<'_>> = read.iter().map(|(hosts, labels, seeds)| World::new(hosts, labels, seeds)).collect();
+    let names: Vec<String> = args.labelled.iter().map(|place| place.display().to_string()).collect();
+    let source = args.source.clone().unwrap_or_else(|| format!("hostkin calibrate --fit on {}", names.join(", ")));
+    let plan = Plan { name: args.name.clone(), source, seeds: args.seeds, random: args.random };
+    let fitted = link::fit(&worlds, start, labels, &plan);
+    let mut out = Output::create(to, false)?;
+    out.write_all(fitted.to_json().as_bytes())?;
+    out.finish()?;
+    term.say(format!(
+        "weights {} written to {}; check them on hosts that they were not fitted on",
+        fitted.label(),
+        to.display()
+    ));
+    Ok(Exit::Done)
 }
 
 fn rows<T: for<'a> Deserialize<'a>>(folder: &Path, name: &str) -> anyhow::Result<Vec<T>> {
@@ -105,16 +186,6 @@ fn rows<T: for<'a> Deserialize<'a>>(folder: &Path, name: &str) -> anyhow::Result
 
 /// A labelled world: every seed is a provider of its own.
 fn world(folder: &Path, weights: &Weights, labels: &Labels) -> anyhow::Result<Judged> {
-    let hosts = folder.join("hosts.jsonl");
-    let file = File::open(&hosts).with_context(|| format!("cannot read `{}`", hosts.display()))?;
-    let mut builder = Builder::new();
-    for host in FlatHosts::new(BufReader::new(file)) {
-        match host {
-            Ok(host) => builder.add(&host.facts),
-            Err(error @ FlatError::Io { .. }) => return Err(error.into()),
-            Err(_) => {}
-        }
-    }
     let operators: BTreeMap<IpAddr, String> =
         rows::<True>(folder, "truth.jsonl")?.into_iter().filter_map(|row| Some((row.ip, row.operator?))).collect();
     let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
@@ -140,7 +211,7 @@ fn world(folder: &Path, weights: &Weights, labels: &Labels) -> anyhow::Result<Ju
             Subject::Facet(..) => None,
         })
         .collect();
-    let found = link::run(&builder.finish(), &seeds, &[], weights, labels);
+    let found = link::rank(&hosts(folder)?, &seeds, &[], weights, labels);
     let mut judged = Judged::default();
     for one in &found.ranking {
         if let Some((seed, operator)) = own.get(one.provider.as_str()).filter(|(seed, _)| *seed != one.address) {

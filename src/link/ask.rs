@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::IN_CLUSTER;
 use super::explain::{hosts, rounded, shown};
-use super::likeness::Likeness;
 use super::population::small;
 use super::provider::{Providers, providers};
 use super::rung::Rung;
@@ -84,19 +83,13 @@ pub struct Question {
 type Standing = BTreeMap<u32, f64>;
 
 /// The questions of all providers, those that teach most first, at most `most`.
-pub(super) fn questions(
-    ground: Ground<'_>,
-    seeds: &[Seed],
-    verdicts: &[Verdict],
-    likeness: &mut Likeness,
-    most: usize,
-) -> Vec<Question> {
-    let now = providers(ground, seeds, verdicts, likeness);
+pub(super) fn questions(ground: Ground<'_>, seeds: &[Seed], verdicts: &[Verdict], most: usize) -> Vec<Question> {
+    let now = providers(ground, seeds, verdicts);
     let mut found: Vec<(Question, BTreeSet<u32>, u32)> = Vec::new();
     for (place, provider) in now.all.iter().enumerate() {
         let standing = standing(ground, &now, &provider.name);
         for (host, p) in promising(ground, &now, place, &standing) {
-            let mut after = |confirmed: bool| {
+            let after = |confirmed: bool| {
                 let mut tried = verdicts.to_vec();
                 let address = ground.population.address(host);
                 tried.retain(|one| one.address != address || one.provider != provider.name);
@@ -104,7 +97,7 @@ pub(super) fn questions(
                 let last = verdicts.iter().map(|one| one.recorded_at).max().unwrap_or(Timestamp::UNIX_EPOCH);
                 let (why, name) = (String::new(), provider.name.clone());
                 tried.push(Verdict { provider: name, address, confirmed, why, recorded_at: last });
-                let after = providers(ground, seeds, &tried, likeness);
+                let after = providers(ground, seeds, &tried);
                 self::standing(ground, &after, &provider.name)
             };
             let (confirmed, rejected) =
@@ -155,16 +148,16 @@ fn standing(ground: Ground<'_>, all: &Providers, name: &str) -> Standing {
     let Some((place, provider)) = all.all.iter().enumerate().find(|(_, one)| one.name == name) else {
         return Standing::new();
     };
-    let open = provider.grown.candidates.iter().filter(|(host, _)| !provider.confirmed.contains_key(host));
-    open.filter_map(|(host, _)| Some((*host, all.claim(ground, place, *host)?.score))).collect()
+    let open = provider.candidates().into_iter().filter(|host| !provider.confirmed.contains_key(host));
+    open.filter_map(|host| Some((host, all.claim(ground, place, host)?.score))).collect()
 }
 
 /// Uncertain hosts whose values reach many others, the most promising first, with the probability of a confirmation.
 fn promising(ground: Ground<'_>, all: &Providers, place: usize, standing: &Standing) -> Vec<(u32, f64)> {
     let Some(provider) = all.all.get(place) else { return Vec::new() };
     let mut found: Vec<(f64, u32, f64)> = Vec::new();
-    for (host, scored) in provider.grown.candidates.iter().filter(|(host, _)| standing.contains_key(host)) {
-        let p = provider.grown.probability(ground, *host, scored);
+    for (host, score) in standing {
+        let p = provider.grown.probability(ground, *host, &provider.grown.score(ground, *host)).max(*score);
         if (UNCERTAIN.0..=UNCERTAIN.1).contains(&p) {
             let reach = reach(ground, *host).into_iter();
             let open = reach.filter(|other| standing.get(other).is_none_or(|score| *score < UNCERTAIN.1)).count();

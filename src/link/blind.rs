@@ -11,12 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use super::claim::{self, IN_CLUSTER};
 use super::explain::rounded;
 use super::findings::bare;
-use super::likeness::Likeness;
-use super::pair;
 use super::population::{Population, small};
 use super::rung::Rung;
-use super::score::{Ground, Member, Profile, Ratio};
-use super::weights::probability;
+use super::score::{Ground, Member, Profile, Ratio, SUPPORTS, Scored};
 use crate::finding::{Cluster, Finding, Level};
 
 /// Values shown by more hosts than this block no pairs by themselves.
@@ -28,11 +25,14 @@ const RING: usize = 6;
 /// Pairs below this are no edge.
 const EDGE: f64 = 0.05;
 /// Two clusters join while the average over their pairs is at least this.
-const JOIN: f64 = 0.15;
-/// Most others a member is compared with.
-const COMPARED: usize = 24;
+const JOIN: f64 = 0.05;
 /// A hypothesis has at least so many hosts.
 const SMALLEST: usize = 3;
+
+/// A value whose holders are one hand with at least this probability counts as one's own.
+const ONE_HAND: f64 = 0.5;
+/// Share of a hypothesis's members that show such a value.
+const OF_ONE_HAND: f64 = 0.4;
 
 /// Rungs whose single values block pairs.
 const SINGLE: [Rung; 12] = [
@@ -67,25 +67,24 @@ const DOUBLE: [(Rung, Rung); 13] = [
 ];
 
 /// Clusters among the hosts that are not in `taken`, largest first, named `c-1` and on; `names` are not used again.
-pub(super) fn clusters(
-    ground: Ground<'_>,
-    taken: &BTreeSet<u32>,
-    names: &BTreeSet<&str>,
-    likeness: &mut Likeness,
-) -> Vec<Cluster> {
+pub(super) fn clusters(ground: Ground<'_>, taken: &BTreeSet<u32>, names: &BTreeSet<&str>) -> Vec<Cluster> {
     let free = |host: &u32| !taken.contains(host) && !ground.population.answers_everywhere(*host);
     let pairs = blocked(ground.population, &free);
     let mut edges: BTreeMap<u32, BTreeMap<u32, f64>> = BTreeMap::new();
-    for (one, other) in pairs {
-        let p = alike(ground, one, other, likeness);
-        if p >= EDGE {
-            edges.entry(one).or_default().insert(other, p);
-            edges.entry(other).or_default().insert(one, p);
+    for of_one in pairs.chunk_by(|a, b| a.0 == b.0) {
+        let Some((one, _)) = of_one.first() else { continue };
+        let alone = Alone::new(ground, *one);
+        for (_, other) in of_one {
+            let p = alone.alike(ground, *other);
+            if p >= EDGE {
+                edges.entry(*one).or_default().insert(*other, p);
+                edges.entry(*other).or_default().insert(*one, p);
+            }
         }
     }
     let groups = average_linkage(edges);
     let mut found: Vec<(f64, Vec<(u32, Finding)>)> =
-        groups.into_iter().filter_map(|hosts| hypothesis(ground, &hosts, likeness)).collect();
+        groups.into_iter().filter_map(|hosts| hypothesis(ground, &hosts)).collect();
     found.sort_by_key(|(_, members)| (Reverse(members.len()), members.iter().map(|one| one.0).min()));
     let ids = (1_u64..).map(|number| format!("c-{number}")).filter(|id| !names.contains(id.as_str()));
     found
@@ -141,25 +140,20 @@ fn pairs_of(hosts: &[u32], out: &mut Vec<(u32, u32)>) {
     }
 }
 
-/// The probability that two hosts have one operator.
-fn alike(ground: Ground<'_>, one: u32, other: u32, likeness: &mut Likeness) -> f64 {
-    let ratios = pair::ratios(ground.population, ground.weights, one, other);
-    let mut sum = ground.weights.prior(&ground.weights.pair, ground.population.size(), 1.0);
-    let mut supports = 0_u32;
-    for (ratio, weights) in ratios.iter().zip(ground.weights.groups()) {
-        let ln = ratio.ln.clamp(-5.0, 12.0) * factor(ground, ratio, likeness);
-        sum += if ln > 0.0 { weights.pair_for * ln } else { weights.pair_against * ln };
-        supports += u32::from(ln > 1.0);
-    }
-    sum += if supports >= 2 { ground.weights.pair.two } else { 0.0 };
-    sum += if supports >= 3 { ground.weights.pair.three } else { 0.0 };
-    probability(sum)
+/// Two hosts compared: one is taken for a set of its own.
+struct Alone {
+    profile: Profile,
 }
 
-/// What an agreement is worth by its value: known defaults and values of strangers count less.
-fn factor(ground: Ground<'_>, ratio: &Ratio, likeness: &mut Likeness) -> f64 {
-    let Some((rung, code)) = ratio.hit.filter(|_| ratio.ln > 0.0) else { return 1.0 };
-    likeness.of(ground.population, ground.weights, rung, code)
+impl Alone {
+    fn new(ground: Ground<'_>, host: u32) -> Self {
+        Self { profile: Profile::new(ground, &[(host, 1.0)], &[]) }
+    }
+
+    /// The probability that another host has the same operator.
+    fn alike(&self, ground: Ground<'_>, other: u32) -> f64 {
+        self.profile.score(ground, other, 0.0).probability()
+    }
 }
 
 /// A possible merger: the best first, then the lowest hosts.
@@ -235,26 +229,26 @@ fn average_linkage(mut near: BTreeMap<u32, BTreeMap<u32, f64>>) -> Vec<Vec<u32>>
     out
 }
 
-/// Judges a group of hosts: a member's score is the mean probability over its pairs with the others, a bounded sample of
-/// them in a large group. Who is not provider-like against the rest, or scores too low, is left out.
-fn hypothesis(ground: Ground<'_>, hosts: &[u32], likeness: &mut Likeness) -> Option<(f64, Vec<(u32, Finding)>)> {
+/// Judges a group of hosts: a member's score is what the others say of it. Who is not provider-like against the rest, or
+/// scores too low, is left out. A group is one only if enough of its members show a value of one hand: people on their own
+/// with the same stock software agree in several groups too.
+fn hypothesis(ground: Ground<'_>, hosts: &[u32]) -> Option<(f64, Vec<(u32, Finding)>)> {
     if hosts.len() < SMALLEST {
         return None;
     }
     let members: Vec<Member> = hosts.iter().map(|host| (*host, 1.0)).collect();
-    let profile = Profile::new(ground, &members, &[], likeness);
-    let step = hosts.len().div_ceil(COMPARED);
+    let profile = Profile::new(ground, &members, &[]);
+    let scored: Vec<(u32, Scored)> = hosts.iter().map(|host| (*host, profile.score(ground, *host, 1.0))).collect();
+    let all = f64::from(small(hosts.len()));
+    let of_one_hand = scored.iter().filter(|(_, one)| one.ratios.iter().any(shows_one_hand)).count();
+    if f64::from(small(of_one_hand)) < OF_ONE_HAND * all {
+        return None;
+    }
     let mut found: Vec<(f64, u32, Finding)> = Vec::new();
-    let mut sum_of_scores = 0.0;
-    for host in hosts {
-        let others = hosts.iter().step_by(step).filter(|other| *other != host);
-        let pairs: Vec<f64> = others.map(|other| alike(ground, *host, *other, likeness)).collect();
-        let score = pairs.iter().sum::<f64>() / f64::from(small(pairs.len()).max(1));
-        sum_of_scores += score;
-        let scored = profile.score(ground, *host, 1.0);
-        let level = claim::level(&profile, &scored);
+    for (host, one) in &scored {
+        let (score, level) = (one.probability(), claim::level(&profile, one));
         if level == Level::Provider && score >= IN_CLUSTER {
-            let mut finding = bare(ground, &profile, &scored, *host, 1.0);
+            let mut finding = bare(ground, &profile, one, *host, 1.0);
             finding.score = rounded(score, 9);
             finding.level = level;
             found.push((score, *host, finding));
@@ -264,6 +258,11 @@ fn hypothesis(ground: Ground<'_>, hosts: &[u32], likeness: &mut Likeness) -> Opt
         return None;
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let purity = sum_of_scores / f64::from(small(hosts.len()));
+    let purity = scored.iter().map(|(_, one)| one.probability()).sum::<f64>() / all;
     Some((rounded(purity, 6), found.into_iter().map(|(_, host, finding)| (host, finding)).collect()))
+}
+
+/// True when a group agrees in a value whose holders are more likely one hand than not.
+fn shows_one_hand(ratio: &Ratio) -> bool {
+    ratio.ln > SUPPORTS && ratio.hand >= ONE_HAND
 }

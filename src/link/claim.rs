@@ -5,7 +5,7 @@
 //! single group carries a claim about a provider, whatever its ratio, because copied values are cheap (rule 5).
 
 use super::rung::{GROUPS, Rung, is_provider_side};
-use super::score::{Profile, Scored};
+use super::score::{Profile, Ratio, Scored};
 use crate::facet::{Group, Habit};
 use crate::finding::Level;
 
@@ -21,7 +21,9 @@ pub(super) const IN_CLUSTER: f64 = 0.5;
 /// The level at which a host's agreement with a set holds.
 pub(super) fn level(profile: &Profile, scored: &Scored) -> Level {
     let groups = || Group::ALL.into_iter().zip(scored.counted).zip(scored.ratios);
-    let in_favour = || groups().filter(|((_, counted), _)| *counted >= COUNTS);
+    let habit = |ratio: &Ratio| ratio.hit.and_then(|(rung, code)| profile.held(rung, code)?.habit);
+    // A known default ranks a host and carries no claim.
+    let in_favour = || groups().filter(|((_, counted), ratio)| *counted >= COUNTS && habit(ratio).is_none());
     let supports = in_favour().count();
     let provider: f64 = in_favour().filter(|((group, _), _)| is_provider_side(*group)).map(|((_, c), _)| c).sum();
     if supports >= 2 && provider >= PROVIDER_SIDE {
@@ -35,11 +37,7 @@ pub(super) fn level(profile: &Profile, scored: &Scored) -> Level {
         Some(Rung::Prefix | Rung::Asn) | None => {}
         Some(_) => return Level::Vendor,
     }
-    let habits = groups().filter_map(|(_, ratio)| {
-        let (rung, code) = ratio.hit?;
-        profile.held(rung, code)?.habit
-    });
-    match habits.min() {
+    match groups().filter_map(|(_, ratio)| habit(&ratio)).min() {
         Some(Habit::Vendor) => Level::Vendor,
         Some(Habit::Distribution) => Level::Distribution,
         Some(Habit::Tenant | Habit::Provider) | None => Level::Chance,

@@ -12,6 +12,9 @@ const DISTRIBUTION_AT_MOST: f64 = 2.0;
 /// Agreement in a vendor's default: a panel, an appliance, a public image.
 const VENDOR_AT_MOST: f64 = 4.0;
 
+/// These hold up to so many hosts, and rise with the root of the number above.
+const MEASURED_FROM: f64 = 2000.0;
+
 /// The labels, ready to be asked about values of rungs.
 #[derive(Debug)]
 pub(super) struct Defaults<'a> {
@@ -66,11 +69,13 @@ impl<'a> Defaults<'a> {
     }
 }
 
-/// The largest likelihood ratio that agreement in such a default may give.
-pub(super) fn ceiling(habit: Option<Habit>) -> f64 {
+/// The largest likelihood ratio that agreement in such a default may give in a population of `hosts`. Who chose a small
+/// population is not known, and a default's share in it says little; in a large one the share is measured.
+pub(super) fn ceiling(habit: Option<Habit>, hosts: f64) -> f64 {
+    let measured = (hosts / MEASURED_FROM).sqrt().max(1.0);
     match habit {
-        Some(Habit::Distribution) => DISTRIBUTION_AT_MOST,
-        Some(Habit::Vendor) => VENDOR_AT_MOST,
+        Some(Habit::Distribution) => DISTRIBUTION_AT_MOST * measured,
+        Some(Habit::Vendor) => VENDOR_AT_MOST * measured,
         Some(Habit::Tenant | Habit::Provider) | None => f64::INFINITY,
     }
 }

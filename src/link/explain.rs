@@ -1,11 +1,12 @@
 //! The evidence table of one host against one set, and its plain words.
 
 use super::claim::COUNTS;
+use super::hand::is_ones_own;
 use super::population::small;
 use super::read::{ITEM, PART};
 use super::rung::Rung;
 use super::score::{Ground, Profile, Ratio, Scored, of_group};
-use crate::facet::{Group, show_bytes};
+use crate::facet::{Group, show_bytes, show_percent};
 use crate::finding::Evidence;
 
 /// Longest value kept, in characters. Who shows it to people cuts it shorter.
@@ -80,7 +81,7 @@ fn row(ground: Ground<'_>, profile: &Profile, group: Group, ratio: &Ratio, count
         let itself = u32::from(own <= 0.0);
         row.agrees_at = Some(rung.name().to_owned());
         row.default_of = held.and_then(|held| held.habit).map(|habit| habit.as_str().to_owned());
-        row.likeness = rounded(held.map_or(1.0, |held| held.likeness), 4);
+        row.likeness = rounded(held.filter(|_| is_ones_own(rung)).map_or(1.0, |held| held.hand), 4);
         row.value = Some(shown(column.value(code)));
         row.in_set = rounded((held.map_or(0.0, |held| held.mass) - own).max(0.0), 2);
         row.set_size = rounded((profile.rung(rung).map_or(0.0, |one| one.mass) - own).max(0.0), 2);
@@ -90,12 +91,13 @@ fn row(ground: Ground<'_>, profile: &Profile, group: Group, ratio: &Ratio, count
     row.words = match same {
         _ if !row.observed => format!("{}: not observed", group.words()),
         Some(rung) => format!(
-            "same {} as {} of {} in the set; {} of {} other hosts show it: {}",
+            "same {} as {} of {} in the set; {} of {} other hosts show it, {} likely of one hand: {}",
             rung_words(rung, &row),
             number(row.in_set),
             number(row.set_size),
             row.others,
             row.background,
+            show_percent(ratio.hand),
             support(counted)
         ),
         None => {
@@ -117,7 +119,7 @@ fn remark(profile: &Profile, ratio: &Ratio) -> Option<&'static str> {
     let held = profile.held(rung, code)?;
     if held.habit.is_some() {
         Some("the shared value is a known default, so that it counts for little")
-    } else if held.likeness < STRANGERS {
+    } else if is_ones_own(rung) && held.hand < STRANGERS {
         Some("hosts that show the shared value have little else in common, as with a public image: it counts less")
     } else {
         None

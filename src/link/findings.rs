@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::blind;
 use super::claim::{self, IN_CLUSTER};
 use super::explain::{self, rounded};
-use super::likeness::Likeness;
 use super::provider::{Claim, Provider, Providers};
 use super::score::{Ground, Profile, Scored, weight_in};
 use crate::facet::show_percent;
@@ -16,8 +15,8 @@ const LISTED: f64 = 0.001;
 /// A rival is named among what speaks against from this share on.
 const RIVAL: f64 = 0.05;
 
-/// All results, in a fixed order.
-pub(super) fn findings(ground: Ground<'_>, providers: &Providers, likeness: &mut Likeness) -> Findings {
+/// All results, in a fixed order; `hypotheses` are clusters that no seed explains.
+pub(super) fn findings(ground: Ground<'_>, providers: &Providers, hypotheses: bool) -> Findings {
     let mut ranking = Vec::new();
     let mut clusters = Vec::new();
     let mut taken: BTreeSet<u32> = BTreeSet::new();
@@ -39,7 +38,9 @@ pub(super) fn findings(ground: Ground<'_>, providers: &Providers, likeness: &mut
         ranking.extend(listed.into_iter().map(|(_, finding)| finding));
     }
     let names: BTreeSet<&str> = providers.all.iter().map(|provider| provider.name.as_str()).collect();
-    clusters.extend(blind::clusters(ground, &taken, &names, likeness));
+    if hypotheses {
+        clusters.extend(blind::clusters(ground, &taken, &names));
+    }
     let hosts = explain::hosts(ground.population.len());
     let seeded = explain::hosts(taken.len());
     Findings { weights: ground.weights.label(), hosts, background: hosts.saturating_sub(seeded), ranking, clusters }
@@ -48,10 +49,9 @@ pub(super) fn findings(ground: Ground<'_>, providers: &Providers, likeness: &mut
 /// The hosts of one provider, best first.
 fn rank(ground: Ground<'_>, providers: &Providers, place: usize, provider: &Provider) -> Vec<(u32, Finding)> {
     let mut claims: Vec<(u32, Claim)> = provider
-        .grown
-        .candidates
-        .iter()
-        .filter_map(|(host, _)| Some((*host, providers.claim(ground, place, *host)?)))
+        .candidates()
+        .into_iter()
+        .filter_map(|host| Some((host, providers.claim(ground, place, host)?)))
         .filter(|(_, claim)| claim.score >= LISTED)
         .collect();
     claims.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
@@ -68,14 +68,15 @@ fn finding(
     claim: &Claim,
     rank: u64,
 ) -> Finding {
-    let own = weight_in(&provider.grown.members, host);
-    let mut out = bare(ground, &provider.grown.profile, &claim.scored, host, own);
+    let set = provider.set(claim);
+    let own = weight_in(&set.members, host);
+    let mut out = bare(ground, &set.profile, &claim.scored, host, own);
     out.provider.clone_from(&provider.name);
     out.seed.clone_from(&provider.first_seed);
     out.score = rounded(claim.score, 9);
     out.rank = rank;
     out.level = claim.level;
-    out.reasons = [confirmation(provider, host), out.reasons].concat();
+    out.reasons = [confirmation(provider, host), theory_words(ground, provider, claim), out.reasons].concat();
     out.against = [rival_words(providers, claim), level_words(claim.level), out.against].concat();
     out
 }
@@ -117,6 +118,19 @@ pub(super) fn rival_words(providers: &Providers, claim: &Claim) -> Vec<String> {
         .map(|(other, share)| format!("fits provider `{}` too, with probability {}", other.name, show_percent(share)))
         .into_iter()
         .collect()
+}
+
+/// By which other set a host is reached.
+pub(super) fn theory_words(ground: Ground<'_>, provider: &Provider, claim: &Claim) -> Vec<String> {
+    let words = provider.theory(claim).map(|theory| {
+        format!(
+            "reached through the {} hosts like {}, to which the confirmed hosts belong with probability {}",
+            theory.grown.members.len(),
+            ground.population.address(theory.around),
+            show_percent(theory.fit)
+        )
+    });
+    words.into_iter().collect()
 }
 
 /// What a level below the provider means for the claim.

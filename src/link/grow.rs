@@ -7,11 +7,11 @@
 
 use std::collections::BTreeSet;
 
-use super::likeness::Likeness;
+use super::fleet::{self, Fleets};
+use super::logistic::log_odds;
 use super::population::{Population, small};
 use super::rung::is_provider_side;
 use super::score::{Ground, Member, Profile, Scored, weight_in};
-use super::weights::log_odds;
 use crate::facet::Group;
 
 /// Rounds of growth.
@@ -39,6 +39,10 @@ pub(super) struct Grown {
     pub(super) confirmed: Vec<u32>,
     /// How far the set is believed, 0 to 1.
     pub(super) purity: f64,
+    /// The figures that purity was judged by; none when nothing grew.
+    pub(super) checks: Vec<f64>,
+    /// The fleets it is made of.
+    pub(super) fleets: Fleets,
     /// Hosts that may belong, ascending, with what the set says of them.
     pub(super) candidates: Vec<(u32, Scored)>,
 }
@@ -49,22 +53,23 @@ impl Grown {
         self.profile.score(ground, host, weight_in(&self.members, host))
     }
 
-    /// The probability that a host belongs, with the set believed as far as its purity goes; below that, the lesser of
+    /// The probability that a host belongs, with the set believed as far as the host's fleet is; below that, the lesser of
     /// what the set and what the confirmed hosts alone say.
     pub(super) fn probability(&self, ground: Ground<'_>, host: u32, by_set: &Scored) -> f64 {
         let set = by_set.probability();
         let own = f64::from(u8::from(is_confirmed(&self.confirmed, host)));
         let alone = self.seeds.score(ground, host, own).probability();
-        self.purity * set + (1.0 - self.purity) * set.min(alone)
+        let trust = self.fleets.trust_of(ground, host);
+        trust * set + (1.0 - trust) * set.min(alone)
     }
 }
 
 /// Grows a set from `seeds` (ascending). Hosts in `barred` never come in.
-pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>, likeness: &mut Likeness) -> Grown {
+pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) -> Grown {
     let population = ground.population;
     let confirmed: Vec<Member> = seeds.iter().map(|host| (*host, 1.0)).collect();
-    let kin = kin(ground, &confirmed, barred, likeness);
-    let seed_profile = Profile::new(ground, &confirmed, &kin, likeness);
+    let kin = kin(ground, &confirmed, barred);
+    let seed_profile = Profile::new(ground, &confirmed, &kin);
     let mut members = confirmed.clone();
     let mut profile = seed_profile.clone();
     let mut candidates = Vec::new();
@@ -83,10 +88,14 @@ pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>, li
             break;
         }
         members = next;
-        profile = Profile::new(ground, &members, &kin, likeness);
+        profile = Profile::new(ground, &members, &kin);
     }
-    let purity = purity(ground, seeds, &members, &seed_profile, &kin, likeness);
-    Grown { members, profile, seeds: seed_profile, confirmed: seeds.to_vec(), purity, candidates }
+    let mut fleets = fleet::fleets(ground, &members, &profile, seeds);
+    let core = fleets.members.first().cloned().unwrap_or_default();
+    let checks = checks(ground, seeds, &core, &seed_profile, &kin);
+    let purity = if checks.is_empty() { 1.0 } else { ground.weights.purity.probability(&checks) };
+    fleet::judge(ground, &mut fleets, seeds, purity);
+    Grown { members, profile, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
 }
 
 /// How sure a host must be to come in.
@@ -94,7 +103,7 @@ fn threshold(round: u32) -> f64 {
     if round == 0 { 0.97 } else { 0.9 }
 }
 
-fn is_confirmed(seeds: &[u32], host: u32) -> bool {
+pub(super) fn is_confirmed(seeds: &[u32], host: u32) -> bool {
     seeds.binary_search(&host).is_ok()
 }
 
@@ -118,7 +127,7 @@ fn keep(scored: &[(u32, Scored)], seeds: &[u32], barred: &BTreeSet<u32>, mass: f
 }
 
 /// Hosts that share a value with the set that is not too common, rarest values first, and the set itself; ascending.
-fn gather(population: &Population, profile: &Profile, members: &[Member]) -> Vec<u32> {
+pub(super) fn gather(population: &Population, profile: &Profile, members: &[Member]) -> Vec<u32> {
     let most = TOO_COMMON.max(small(population.len()) / 100);
     let mut values: Vec<(f64, u32, super::rung::Rung, u32)> = Vec::new();
     for (rung, held) in profile.rungs().flat_map(|(rung, one)| one.all().map(move |held| (rung, held))) {
@@ -145,19 +154,19 @@ fn gather(population: &Population, profile: &Profile, members: &[Member]) -> Vec
 /// look common because of itself. Kin are hosts that agree with the confirmed ones in three groups or more, one of them
 /// the provider's side, on values that are no known default, not shared by strangers, and shown by at most a quarter of
 /// all. They are not evidence yet; they only do not count as background, on either side.
-fn kin(ground: Ground<'_>, confirmed: &[Member], barred: &BTreeSet<u32>, likeness: &mut Likeness) -> Vec<u32> {
+fn kin(ground: Ground<'_>, confirmed: &[Member], barred: &BTreeSet<u32>) -> Vec<u32> {
     let population = ground.population;
     if population.len() > SMALL {
         return Vec::new();
     }
-    let profile = Profile::new(ground, confirmed, &[], likeness);
+    let profile = Profile::new(ground, confirmed, &[]);
     let quarter = small(population.len()) / 4;
     let agrees = |host: u32| {
         let ratios = profile.ratios(ground, host, weight_in(confirmed, host));
         let telling = Group::ALL.into_iter().zip(ratios).filter(|(_, ratio)| {
             ratio.hit.is_some_and(|(rung, code)| {
                 let held = profile.held(rung, code);
-                let own_hand = held.is_some_and(|held| held.habit.is_none() && held.likeness >= 0.5);
+                let own_hand = held.is_some_and(|held| held.habit.is_none() && held.hand >= 0.5);
                 own_hand && population.column(rung).count(code) <= quarter.max(2)
             })
         });
@@ -168,20 +177,24 @@ fn kin(ground: Ground<'_>, confirmed: &[Member], barred: &BTreeSet<u32>, likenes
     (0..small(population.len())).filter(|host| !barred.contains(host) && agrees(*host)).collect()
 }
 
-/// How far a grown set is believed: the fitted check of seven figures that need no labels. 1 when nothing grew.
-fn purity(
-    ground: Ground<'_>,
-    seeds: &[u32],
-    members: &[Member],
-    seed_profile: &Profile,
-    kin: &[u32],
-    likeness: &mut Likeness,
-) -> f64 {
+/// By what a grown set is judged: figures that need no labels.
+pub(super) const CHECKS: [&str; 7] = [
+    "reverse_logit",
+    "mean_seed_logit",
+    "share_seed_p>.5",
+    "log_mass",
+    "share_2_groups",
+    "share_3_groups",
+    "reverse_groups",
+];
+
+/// The figures of [`CHECKS`]; none when nothing grew.
+fn checks(ground: Ground<'_>, seeds: &[u32], members: &[Member], seed_profile: &Profile, kin: &[u32]) -> Vec<f64> {
     let grown: Vec<Member> = members.iter().filter(|member| !is_confirmed(seeds, member.0)).copied().collect();
     if grown.is_empty() {
-        return 1.0;
+        return Vec::new();
     }
-    let without = Profile::new(ground, &grown, kin, likeness);
+    let without = Profile::new(ground, &grown, kin);
     let back: Vec<Scored> = seeds.iter().map(|seed| without.score(ground, *seed, 0.0)).collect();
     let alone: Vec<Scored> = grown.iter().map(|(host, _)| seed_profile.score(ground, *host, 0.0)).collect();
     let ties = |scored: &Scored| f64::from(small(scored.ratios.iter().filter(|ratio| ratio.ln > TIES).count()));
@@ -191,7 +204,7 @@ fn purity(
     };
     let share = |test: &dyn Fn(&Scored) -> bool| mean(&mut alone.iter().map(|one| f64::from(u8::from(test(one)))));
     let mass: f64 = members.iter().map(|member| member.1).sum();
-    ground.weights.purity.probability(&[
+    vec![
         mean(&mut back.iter().map(|one| log_odds(one.probability()))),
         mean(&mut alone.iter().map(|one| log_odds(one.probability()))),
         share(&|one| one.probability() > 0.5),
@@ -199,7 +212,7 @@ fn purity(
         share(&|one| ties(one) >= 2.0),
         share(&|one| ties(one) >= 3.0),
         mean(&mut back.iter().map(ties)),
-    ])
+    ]
 }
 
 /// What is left of a set's claim to a host when others claim it too: (1 + O) / (1 + O + sum of the others' odds). All

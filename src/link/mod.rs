@@ -7,7 +7,7 @@
 //! How: values become columns of codes ([`Population`]); each group of facets gives one likelihood ratio, whichever of
 //! its levels decides it (`score`); a set grows from the confirmed hosts and is judged by label-free checks (`grow`);
 //! providers share out the hosts they claim among themselves and the background (`provider`); the level of a claim
-//! bounds its score (`claim`). Values whose holders are strangers (`likeness`) and known defaults (`defaults`) count
+//! bounds its score (`claim`). Values whose holders are strangers (`hand`) and known defaults (`defaults`) count
 //! less. What no seed explains is offered as clusters that are hypotheses (`blind`). Method and figures:
 //! docs/LINKAGE.md.
 
@@ -20,8 +20,12 @@ mod defaults;
 mod explain;
 mod family;
 mod findings;
+mod fit;
+mod fleet;
 mod grow;
-mod likeness;
+mod hand;
+mod kept;
+mod logistic;
 mod pair;
 mod pattern;
 mod population;
@@ -30,6 +34,8 @@ mod read;
 mod reliability;
 mod rung;
 mod score;
+mod solve;
+mod theory;
 mod weights;
 mod why;
 
@@ -46,13 +52,14 @@ use crate::finding::{Findings, Seed, Verdict};
 pub use ask::{Answer, Question, Shared};
 pub use checks::{Check, CheckVerdict, Known, Nearby, checks};
 pub use columns::columns_version;
+pub use fit::{Plan, World, fit};
 pub use population::{Builder, Population};
 pub use reliability::{Bin, Labelled, Reliability, reliability};
 pub use weights::{Weights, WeightsError};
 pub use why::{Against, Explanation};
 
 use defaults::Defaults;
-use likeness::Likeness;
+use hand::Hands;
 use score::Ground;
 
 /// Links all hosts of a population to the providers of `seeds`, with the analyst's `verdicts`, and groups the rest.
@@ -65,10 +72,26 @@ pub fn run(
     labels: &Labels,
 ) -> Findings {
     let defaults = Defaults::new(labels);
-    let ground = Ground { population, weights, defaults: &defaults };
-    let mut likeness = Likeness::default();
-    let providers = provider::providers(ground, seeds, verdicts, &mut likeness);
-    findings::findings(ground, &providers, &mut likeness)
+    let hands = Hands::default();
+    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
+    let providers = provider::providers(ground, seeds, verdicts);
+    findings::findings(ground, &providers, true)
+}
+
+/// As [`run`], without clusters that no seed explains.
+#[must_use]
+pub fn rank(
+    population: &Population,
+    seeds: &[Seed],
+    verdicts: &[Verdict],
+    weights: &Weights,
+    labels: &Labels,
+) -> Findings {
+    let defaults = Defaults::new(labels);
+    let hands = Hands::default();
+    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
+    let providers = provider::providers(ground, seeds, verdicts);
+    findings::findings(ground, &providers, false)
 }
 
 /// The hosts whose confirmation or rejection would teach most, at most `most`.
@@ -82,8 +105,9 @@ pub fn ask(
     most: usize,
 ) -> Vec<Question> {
     let defaults = Defaults::new(labels);
-    let ground = Ground { population, weights, defaults: &defaults };
-    ask::questions(ground, seeds, verdicts, &mut Likeness::default(), most)
+    let hands = Hands::default();
+    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
+    ask::questions(ground, seeds, verdicts, most)
 }
 
 /// The reasons for and against one link. `None` when the host, or what it is compared with, is not in the population.
@@ -98,14 +122,14 @@ pub fn why(
     against: &Against,
 ) -> Option<Explanation> {
     let defaults = Defaults::new(labels);
-    let ground = Ground { population, weights, defaults: &defaults };
-    let mut likeness = Likeness::default();
+    let hands = Hands::default();
+    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
     match against {
         Against::Provider(name) => {
-            let providers = provider::providers(ground, seeds, verdicts, &mut likeness);
+            let providers = provider::providers(ground, seeds, verdicts);
             why::against_provider(ground, &providers, address, name)
         }
-        Against::Host(other) => why::against_host(ground, address, *other, &mut likeness),
+        Against::Host(other) => why::against_host(ground, address, *other),
     }
 }
 
@@ -121,8 +145,9 @@ pub fn why_each(
     provider: &str,
 ) -> Vec<Explanation> {
     let defaults = Defaults::new(labels);
-    let ground = Ground { population, weights, defaults: &defaults };
-    let providers = provider::providers(ground, seeds, verdicts, &mut Likeness::default());
+    let hands = Hands::default();
+    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
+    let providers = provider::providers(ground, seeds, verdicts);
     let each = |address: &IpAddr| why::against_provider(ground, &providers, *address, provider);
     addresses.iter().filter_map(each).collect()
 }

@@ -117,7 +117,8 @@ proptest! {
             hosts.push(stranger);
         }
         let after = explain(&population(&hosts), one, &against);
-        let most = ((size + strangers as f64 + 1.0) / size).log10();
+        // The value's own count, and through the share of one hand those of the other eight groups.
+        let most = 9.0 * ((size + strangers as f64 + 1.0) / size).log10();
         for (old, new) in before.evidence.iter().zip(&after.evidence) {
             prop_assert!(new.log10_lr <= old.log10_lr.max(0.0) + most + 1e-3, "{:?} {:?}", old, new);
         }

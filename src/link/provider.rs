@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::claim;
 use super::grow::{Grown, grow, left_by_rivals};
-use super::likeness::Likeness;
 use super::population::Population;
 use super::score::{Ground, Member, Profile, Scored};
+use super::theory::{Theory, theories};
 use crate::finding::{Level, Seed, Subject, Verdict};
 
 /// A provider with everything known of it.
@@ -20,6 +20,8 @@ pub(super) struct Provider {
     /// Hosts an analyst rejected.
     pub(super) rejected: BTreeMap<u32, String>,
     pub(super) grown: Grown,
+    /// Sets grown around others that the confirmed hosts fit.
+    pub(super) theories: Vec<Theory>,
     /// The rejected hosts, counted; `None` without any.
     refused: Option<Profile>,
 }
@@ -37,10 +39,32 @@ pub(super) struct Providers {
 pub(super) struct Claim {
     /// Calibrated probability, bounded by the level.
     pub(super) score: f64,
+    /// The probability before it was calibrated and bounded.
+    pub(super) said: f64,
     pub(super) level: Level,
     pub(super) scored: Scored,
     /// The strongest other provider, with its share of this host's odds.
     pub(super) rival: Option<(usize, f64)>,
+    /// The place of the theory that claims it, where that says more than the provider's own set.
+    pub(super) theory: Option<usize>,
+}
+
+impl Provider {
+    /// All hosts that may be its, ascending.
+    pub(super) fn candidates(&self) -> BTreeSet<u32> {
+        let sets = std::iter::once(&self.grown).chain(self.theories.iter().map(|theory| &theory.grown));
+        sets.flat_map(|set| set.candidates.iter().map(|one| one.0)).collect()
+    }
+
+    /// The theory by which a claim was made, if it was.
+    pub(super) fn theory(&self, claim: &Claim) -> Option<&Theory> {
+        claim.theory.and_then(|place| self.theories.get(place))
+    }
+
+    /// The set by which a claim was made.
+    pub(super) fn set(&self, claim: &Claim) -> &Grown {
+        self.theory(claim).map_or(&self.grown, |theory| &theory.grown)
+    }
 }
 
 /// What seeds and verdicts say of one provider, before anything is computed.
@@ -52,12 +76,7 @@ struct Words {
 }
 
 /// Grows a set for each provider that has a confirmed host in the population.
-pub(super) fn providers(
-    ground: Ground<'_>,
-    seeds: &[Seed],
-    verdicts: &[Verdict],
-    likeness: &mut Likeness,
-) -> Providers {
+pub(super) fn providers(ground: Ground<'_>, seeds: &[Seed], verdicts: &[Verdict]) -> Providers {
     let words = gather_words(ground.population, seeds, verdicts);
     let mut all = Vec::new();
     for (name, one) in &words {
@@ -68,14 +87,15 @@ pub(super) fn providers(
         let barred: BTreeSet<u32> =
             others.chain(one.rejected.keys()).filter(|host| !one.confirmed.contains_key(host)).copied().collect();
         let confirmed: Vec<u32> = one.confirmed.keys().copied().collect();
-        let grown = grow(ground, &confirmed, &barred, likeness);
+        let grown = grow(ground, &confirmed, &barred);
         let refused: Vec<Member> = one.rejected.keys().map(|host| (*host, 1.0)).collect();
-        let refused = (!refused.is_empty()).then(|| Profile::new(ground, &refused, &[], likeness));
+        let refused = (!refused.is_empty()).then(|| Profile::new(ground, &refused, &[]));
         all.push(Provider {
             name: name.clone(),
             first_seed: one.first_seed.clone().unwrap_or_default(),
             confirmed: one.confirmed.clone(),
             rejected: one.rejected.clone(),
+            theories: theories(ground, &grown, &barred),
             grown,
             refused,
         });
@@ -129,7 +149,7 @@ impl Providers {
         let grown = &provider.grown;
         if provider.confirmed.contains_key(&host) {
             let scored = grown.score(ground, host);
-            return Some(Claim { score: 1.0, level: Level::Provider, scored, rival: None });
+            return Some(Claim { score: 1.0, said: 1.0, level: Level::Provider, scored, rival: None, theory: None });
         }
         let anothers = self.all.iter().any(|other| other.confirmed.contains_key(&host));
         if anothers || provider.rejected.contains_key(&host) || ground.population.answers_everywhere(host) {
@@ -143,13 +163,26 @@ impl Providers {
         rivals.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let refused = provider.refused.as_ref().map(|refused| refused.score(ground, host, 0.0).log_odds);
         let against = rivals.iter().map(|rival| rival.1).chain(refused);
-        let score = grown.probability(ground, host, &scored) * left_by_rivals(scored.log_odds, against);
-        let level = claim::level(&grown.profile, &scored);
+        let mut probability = grown.probability(ground, host, &scored);
+        let mut shown = scored;
+        let mut level = claim::level(&grown.profile, &scored);
+        let mut theory = None;
+        for (place, one) in provider.theories.iter().enumerate() {
+            let Some((by_set, by_theory)) = one.claim(ground, host) else { continue };
+            if by_theory > probability {
+                probability = by_theory;
+                shown = by_set;
+                level = claim::level(&one.grown.profile, &by_set);
+                theory = Some(place);
+            }
+        }
+        let said = probability * left_by_rivals(scored.log_odds, against);
+        let score = ground.weights.kept.read(said);
         let rival = rivals.first().map(|(other, log)| {
             let others = rivals.iter().filter(|(one, _)| one != other).map(|rival| rival.1);
-            let share = super::weights::probability(*log) * left_by_rivals(*log, others.chain([scored.log_odds]));
+            let share = super::logistic::probability(*log) * left_by_rivals(*log, others.chain([scored.log_odds]));
             (*other, share)
         });
-        Some(Claim { score: claim::bound(score, level), level, scored, rival })
+        Some(Claim { score: claim::bound(score, level), said, level, scored: shown, rival, theory })
     }
 }

@@ -16,18 +16,19 @@
 //! whole weight to each `W` but shares it out in `D`, so that its number of keys is no evidence.
 
 use super::defaults::{Defaults, ceiling};
-use super::likeness::Likeness;
+use super::hand::Hands;
+use super::logistic::probability;
 use super::population::{Population, small};
 use super::rung::{GROUPS, RUNGS, Rung, is_provider_side};
-use super::weights::{Sum, Weights, probability};
+use super::weights::{Sum, Weights};
 use crate::facet::{Group, Habit};
 
 /// The Pitman-Yor discount.
 pub(super) const DISCOUNT: f64 = 0.5;
 /// Bounds of a group's log likelihood ratio before weights; those the weights were fitted with.
-const BOUNDS: (f64, f64) = (-5.0, 12.0);
+pub(super) const BOUNDS: (f64, f64) = (-5.0, 12.0);
 /// A group supports a claim from this log likelihood ratio on; that the weights were fitted with.
-const SUPPORTS: f64 = 1.0;
+pub(super) const SUPPORTS: f64 = 1.0;
 /// With n background hosts and no hit a frequency is at most about 3/n, so that no group may count more than n/3.
 const RULE_OF_THREE: f64 = 3.0;
 
@@ -47,11 +48,13 @@ pub(super) struct Ratio {
     pub(super) ln: f64,
     /// The most specific rung on which host and set agree, and the value.
     pub(super) hit: Option<(Rung, u32)>,
+    /// How likely the holders of the value are one hand.
+    pub(super) hand: f64,
 }
 
 impl Ratio {
     /// Nothing seen, nothing said.
-    pub(super) const UNOBSERVED: Self = Self { observed: false, ln: 0.0, hit: None };
+    pub(super) const UNOBSERVED: Self = Self { observed: false, ln: 0.0, hit: None, hand: 0.0 };
 }
 
 /// What is handed to every computation.
@@ -60,6 +63,7 @@ pub(super) struct Ground<'a> {
     pub(super) population: &'a Population,
     pub(super) weights: &'a Weights,
     pub(super) defaults: &'a Defaults<'a>,
+    pub(super) hands: &'a Hands,
 }
 
 /// A value that members of a set show.
@@ -74,8 +78,8 @@ pub(super) struct Held {
     rarity: f64,
     /// Whose default it is, if it is one.
     pub(super) habit: Option<Habit>,
-    /// At what factor agreement in it counts ([`Likeness`]).
-    pub(super) likeness: f64,
+    /// How likely another holder has the operator of one ([`Hands`]).
+    pub(super) hand: f64,
 }
 
 /// One rung of a set.
@@ -118,7 +122,7 @@ pub(super) struct Profile {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scored {
     pub(super) ratios: [Ratio; GROUPS],
-    /// Natural log of what each group counts, after likeness, weight and cap.
+    /// Natural log of what each group counts, after hands, weight and cap.
     pub(super) counted: [f64; GROUPS],
     /// Log odds with prior and corrections.
     pub(super) log_odds: f64,
@@ -129,12 +133,29 @@ impl Scored {
     pub(super) fn probability(&self) -> f64 {
         probability(self.log_odds)
     }
+
+    /// What agreement in several groups, or in a value of one hand, adds; one group may be left out.
+    fn together(&self, sum: &Sum, left_out: Option<Group>) -> f64 {
+        let groups = Group::ALL.into_iter().zip(&self.ratios);
+        let supporting = groups.filter(|(group, ratio)| Some(*group) != left_out && ratio.ln.min(BOUNDS.1) > SUPPORTS);
+        let (count, hand) =
+            supporting.fold((0, 0.0_f64), |(count, hand), (_, ratio)| (count + 1, hand.max(ratio.hand)));
+        let two = if count >= 2 { sum.two } else { 0.0 };
+        let three = if count >= 3 { sum.three } else { 0.0 };
+        two + three + sum.hand * hand
+    }
+
+    /// The log odds without one group.
+    pub(super) fn without(&self, ground: Ground<'_>, group: Group) -> f64 {
+        let sum = &ground.weights.seed;
+        self.log_odds - of_group(&self.counted, group) - self.together(sum, None) + self.together(sum, Some(group))
+    }
 }
 
 impl Profile {
     /// Counts a set. `kin` are hosts outside the set that are not to count as background.
-    pub(super) fn new(ground: Ground<'_>, members: &[Member], kin: &[u32], likeness: &mut Likeness) -> Self {
-        let Ground { population, weights, defaults } = ground;
+    pub(super) fn new(ground: Ground<'_>, members: &[Member], kin: &[u32]) -> Self {
+        let Ground { population, weights, defaults, hands } = ground;
         let mut kin: Vec<u32> = kin.to_vec();
         kin.retain(|host| members.binary_search_by_key(host, |member| member.0).is_err());
         let kin_mass = f64::from(small(kin.len()));
@@ -160,10 +181,10 @@ impl Profile {
                 profile.distinct += share.min(1.0);
                 let kin_here = kin.iter().filter(|host| column.codes(**host).contains(code)).count();
                 let others = f64::from(column.count(*code)) - mass - f64::from(small(kin_here));
-                let rarity = outside / (others.max(0.0) + 0.5);
                 let habit = defaults.habit(rung, column.value(*code));
-                let likeness = likeness.of(population, weights, rung, *code);
-                profile.held.push(Held { code: *code, mass, members: small(same.len()), rarity, habit, likeness });
+                let hand = if habit.is_some() { 0.0 } else { hands.of(population, weights, rung, *code) };
+                let rarity = outside / (others.max(0.0) * (1.0 - hand) + 0.5);
+                profile.held.push(Held { code: *code, mass, members: small(same.len()), rarity, habit, hand });
             }
             if let Some(seen) = background.get_mut(group_place(rung)) {
                 *seen = seen.max(f64::from(column.observed()) - profile.mass);
@@ -221,28 +242,30 @@ impl Profile {
                 let gain = best.map_or(0.0, |(gain, _)| gain);
                 ratio = (gain + (weights.alpha + DISCOUNT * distinct) * ratio) / (mass + weights.alpha);
                 if let Some((_, held)) = best {
-                    ratio = ratio.min(ceiling(held.habit));
+                    ratio = ratio.min(ceiling(held.habit, ground.population.size()));
                     slot.hit = Some((rung, held.code));
                 }
             }
             slot.observed &= set_observed;
             slot.ln = if slot.observed { ratio.max(1e-9).ln() } else { 0.0 };
+            if let Some(held) = slot.hit.and_then(|(rung, code)| self.held(rung, code)) {
+                slot.hand = held.hand;
+            }
         }
         out
     }
 
-    /// The sum over the groups, with the prior of `sum`.
-    pub(super) fn weigh(&self, ground: Ground<'_>, sum: &Sum, ratios: [Ratio; GROUPS], mass: f64) -> Scored {
+    /// A host against this set: each group's weighted evidence, the prior, and what agreement in several groups, or in a
+    /// value of one hand, adds.
+    pub(super) fn score(&self, ground: Ground<'_>, host: u32, own: f64) -> Scored {
+        let ratios = self.ratios(ground, host, own);
         let mut counted = [0.0; GROUPS];
-        let mut supports = 0;
         let groups = ratios.iter().zip(Group::ALL).zip(ground.weights.groups()).zip(&self.ceilings);
         for (slot, (((ratio, group), weights), ceiling)) in counted.iter_mut().zip(groups) {
             let ln = ratio.ln.clamp(BOUNDS.0, BOUNDS.1);
             if ln > 0.0 {
-                let likeness =
-                    ratio.hit.and_then(|(rung, code)| self.held(rung, code)).map_or(1.0, |held| held.likeness);
-                *slot = (weights.support * ln * likeness).min(*ceiling);
-                supports += u32::from(ln * likeness > SUPPORTS);
+                let weight = weights.support + (weights.one_hand - weights.support) * ratio.hand;
+                *slot = (weight * ln).min(*ceiling);
             } else {
                 *slot = (weights.against * ln).max(if is_provider_side(group) {
                     f64::NEG_INFINITY
@@ -251,17 +274,10 @@ impl Profile {
                 });
             }
         }
-        let prior = ground.weights.prior(sum, ground.population.size(), mass);
-        let two = if supports >= 2 { sum.two } else { 0.0 };
-        let three = if supports >= 3 { sum.three } else { 0.0 };
-        let log_odds = prior + two + three + counted.iter().sum::<f64>();
-        Scored { ratios, counted, log_odds }
-    }
-
-    /// A host against this set.
-    pub(super) fn score(&self, ground: Ground<'_>, host: u32, own: f64) -> Scored {
-        let ratios = self.ratios(ground, host, own);
-        self.weigh(ground, &ground.weights.seed, ratios, self.mass)
+        let prior = ground.weights.prior(ground.population.size(), self.mass);
+        let mut scored = Scored { ratios, counted, log_odds: prior + counted.iter().sum::<f64>() };
+        scored.log_odds += scored.together(&ground.weights.seed, None);
+        scored
     }
 }
 

@@ -381,14 +381,14 @@ fn a_key_whose_holders_are_strangers_is_said_to_be_one() {
     hosts.retain(|host| !block(A, 1..=15).contains(&host.address));
     let found = explain(&hosts, &[], address(CLONE, 2), &Against::Host(address(CLONE, 1)));
     assert!(found.counter.iter().any(|line| line.contains("public image")), "{:?}", found.counter);
-    assert!(found.score < 0.2, "{}", found.score);
+    assert!(found.score < 0.25, "{}", found.score);
 }
 
 #[test]
 fn a_stranger_is_explained_as_one() {
     let against = Against::Provider("alpha".to_owned());
     let found = explain(&street(), &[seed("alpha", address(A, 1))], address(CDN, 1), &against);
-    assert!(found.score < 0.01 && found.level != Level::Provider);
+    assert!(found.score < 0.01 && found.level != Level::Provider, "{}", found.score);
     assert!(!found.counter.is_empty());
 }
 
@@ -463,7 +463,8 @@ proptest! {
             hosts.push(host(9, n, &[(FacetKind::SshHostKey, format!("lonely{n}"))]));
         }
         let after = explain(&hosts, &[], address(A, one), &Against::Host(address(A, 1)));
-        let most = ((size + f64::from(strangers)) / size).log10();
+        // The value's own count, and through the share of one hand those of the other eight groups.
+        let most = 9.0 * ((size + f64::from(strangers)) / size).log10();
         for (old, new) in before.evidence.iter().zip(&after.evidence) {
             prop_assert!(new.log10_lr <= old.log10_lr + most + 1e-3, "{:?} {:?}", old, new);
         }

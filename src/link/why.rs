@@ -5,13 +5,12 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::explain::{self, rounded};
-use super::findings::{confirmation, level_words, log10, rival_words};
-use super::likeness::Likeness;
+use super::findings::{confirmation, level_words, log10, rival_words, theory_words};
 use super::population::Population;
 use super::provider::Providers;
 use super::rung::{Rung, is_provider_side};
 use super::score::{Ground, Member, Profile, Scored, weight_in};
-use super::{Check, Nearby, claim, weights};
+use super::{Check, Nearby, claim, logistic};
 use crate::facet::{Group, show_percent};
 use crate::finding::{Evidence, Level};
 
@@ -46,8 +45,14 @@ pub struct Explanation {
     pub set_size: u64,
     /// Of these, confirmed.
     pub confirmed: u64,
-    /// How far the grown set is believed.
+    /// How far the grown set is believed of this host: the trust in the fleet that the host is of.
     pub purity: f64,
+    /// Fleets that the set is made of.
+    pub fleets: u64,
+    /// The host around which the set grew, where it is not the provider's own: the confirmed hosts led nowhere and fit it.
+    pub around: Option<IpAddr>,
+    /// The probability of that; 1 for the provider's own set.
+    pub fit: f64,
     /// log10 of the odds before any evidence, with the corrections for dependence.
     pub log10_prior: f64,
     /// log10 of all counted evidence.
@@ -58,6 +63,8 @@ pub struct Explanation {
     pub score_in_set: f64,
     /// Probability by the confirmed hosts alone.
     pub score_by_seeds: f64,
+    /// The probability with rivals and theories, before it is read off the table of what such scores have kept.
+    pub said: f64,
     /// The calibrated probability: as in the ranking.
     pub score: f64,
     /// What the claim can be.
@@ -98,18 +105,26 @@ pub(super) fn against_provider(
     let provider = providers.all.get(place)?;
     let grown = &provider.grown;
     let claim = providers.claim(ground, place, host);
+    let set = claim.as_ref().map_or(grown, |claim| provider.set(claim));
     let scored = claim.map_or_else(|| grown.score(ground, host), |claim| claim.scored);
-    let mut out = from_table(ground, &grown.profile, &grown.members, &scored, host);
+    let mut out = from_table(ground, &set.profile, &set.members, &scored, host);
     let alone = f64::from(u8::from(provider.confirmed.contains_key(&host)));
     name.clone_into(&mut out.against);
-    out.set_size = explain::hosts(grown.members.len());
+    out.set_size = explain::hosts(set.members.len());
     out.confirmed = explain::hosts(provider.confirmed.len());
-    out.purity = rounded(grown.purity, 6);
+    out.purity = rounded(set.fleets.trust_of(ground, host), 6);
+    out.fleets = explain::hosts(set.fleets.members.len());
     out.score_by_seeds = rounded(grown.seeds.score(ground, host, alone).probability(), 9);
     out.reasons = [confirmation(provider, host), out.reasons].concat();
     if let Some(claim) = claim {
         out.score = rounded(claim.score, 9);
+        out.said = rounded(claim.said, 9);
         out.level = claim.level;
+        if let Some(theory) = provider.theory(&claim) {
+            out.around = Some(ground.population.address(theory.around));
+            out.fit = rounded(theory.fit, 6);
+        }
+        out.reasons = [theory_words(ground, provider, &claim), out.reasons].concat();
         out.counter = [rival_words(providers, &claim), level_words(claim.level), out.counter].concat();
     } else {
         let rejected = provider.rejected.get(&host).map(|why| format!("rejected by an analyst: {why}"));
@@ -124,22 +139,18 @@ pub(super) fn against_provider(
 }
 
 /// Explains two hosts; `None` when one is unknown.
-pub(super) fn against_host(
-    ground: Ground<'_>,
-    address: IpAddr,
-    other: IpAddr,
-    likeness: &mut Likeness,
-) -> Option<Explanation> {
+pub(super) fn against_host(ground: Ground<'_>, address: IpAddr, other: IpAddr) -> Option<Explanation> {
     let population: &Population = ground.population;
     let (host, second) = (population.find(address)?, population.find(other)?);
     let own = f64::from(u8::from(host == second));
     let members = [(second, 1.0)];
-    let profile = Profile::new(ground, &members, &[], likeness);
+    let profile = Profile::new(ground, &members, &[]);
     let scored = profile.score(ground, host, own);
     let mut out = from_table(ground, &profile, &members, &scored, host);
     out.against = other.to_string();
     out.level = claim::level(&profile, &scored);
-    out.score = rounded(claim::bound(scored.probability(), out.level), 9);
+    out.said = out.score_in_set;
+    out.score = rounded(claim::bound(ground.weights.kept.read(scored.probability()), out.level), 9);
     out.score_by_seeds = out.score_in_set;
     out.counter = [level_words(out.level), out.counter].concat();
     out.summary = summary(&out);
@@ -160,28 +171,32 @@ fn from_table(ground: Ground<'_>, profile: &Profile, members: &[Member], scored:
         set_size: 1,
         confirmed: 0,
         purity: 1.0,
+        fleets: 1,
+        around: None,
+        fit: 1.0,
         log10_prior: log10(scored.log_odds - sum),
         log10_lr: log10(sum),
         log10_lr_without_strongest: log10(without),
-        score_in_set: rounded(weights::probability(scored.log_odds), 9),
+        score_in_set: rounded(logistic::probability(scored.log_odds), 9),
         score_by_seeds: 0.0,
+        said: 0.0,
         score: 0.0,
         level: Level::Chance,
         weights: ground.weights.label(),
         hosts: explain::hosts(ground.population.len()),
-        hinges: hinges(scored),
+        hinges: hinges(ground, scored),
         nearby: nearby(ground.population, members, scored, host),
         checks: Vec::new(),
     }
 }
 
 /// The probability in the set without each group that counts, the most telling group first.
-fn hinges(scored: &Scored) -> Vec<Hinge> {
+fn hinges(ground: Ground<'_>, scored: &Scored) -> Vec<Hinge> {
     let mut counting: Vec<(Group, f64)> =
         Group::ALL.into_iter().zip(scored.counted).filter(|(_, counted)| *counted >= claim::COUNTS).collect();
     counting.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let hinge = |(group, counted): (Group, f64)| {
-        let left = weights::probability(scored.log_odds - counted);
+    let hinge = |(group, _): (Group, f64)| {
+        let left = logistic::probability(scored.without(ground, group));
         let words = format!("without the {}: {} in the set", group.words(), show_percent(left));
         Hinge { group: group.as_str().to_owned(), score_in_set: rounded(left, 9), words }
     };
