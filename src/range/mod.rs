@@ -43,6 +43,7 @@ pub use infer::infer;
 pub use knowledge::{Knowledge, Neighbour, Role};
 pub use links::{Links, Start, links};
 pub use name::{core_name, netname_stem, plain_name};
+pub use object::peeringdb_desk;
 pub use objects::By;
 pub use origins::Announced;
 pub use peering::{Cone, Peering};
