@@ -366,6 +366,18 @@ fn from_a_fresh_case_to_a_draft_that_a_person_must_complete() {
         .collect();
     assert_eq!((&states["62.60.226.0/24"], &states["192.162.199.0/24"]), (&"approved".into(), &"rejected".into()));
 
+    std::fs::write(here.join("20260601.as-rel.txt"), "30823|214351|-1\n3356|214351|-1\n30823|64197|-1\n").unwrap();
+    std::fs::write(here.join("20260901.as-rel.txt"), "30823|214351|-1\n30823|64197|-1\n").unwrap();
+    out(&hostkin(here, &["data", "import", "x.case", "20260601.as-rel.txt", "20260901.as-rel.txt"]));
+    let told = hostkin(here, &["ranges", "x.case"]);
+    let words = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(words.contains("reaches the Internet through AS30823") && words.contains("nothing was widened"), "{words}");
+    assert!(!out(&told).contains("80.10.0.0"), "an upstream widens nothing");
+    let rows = out(&hostkin(here, &["as", "x.case", "214351", "--json"]));
+    let row: serde_json::Value = serde_json::from_str(&rows).unwrap();
+    assert_eq!(row["sections"]["upstreams: evidence only, they serve innocents too"][0], "AS30823 (aurologic GmbH)");
+    assert_eq!(row["features"]["provider_churn"]["value"], 0.5);
+    assert_eq!(row["features"]["link_stability"]["value"], 0.5);
     let look = out(&hostkin(here, &["as", "x.case", "AS214351"]));
     assert!(look.contains("192.162.199.0/24") && look.contains("like size") && !look.contains('\u{1b}'), "{look}");
     let look = out(&hostkin(here, &["ip", "x.case", "62.60.226.112", "--date", "2026-06-20"]));
