@@ -53,7 +53,7 @@ pub struct Value {
     /// The value.
     pub value: f64,
     /// Share of ASes of like size with a lower value, counting half of those with the same, 0 to 1; `None` where fewer than
-    /// [`FEWEST`] have one.
+    /// [`super::FEWEST`] have one.
     pub percentile: Option<f64>,
 }
 
