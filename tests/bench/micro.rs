@@ -32,7 +32,9 @@ use hostkin::range::fact::Origin;
 use hostkin::range::{Asn, Dataset, Fact, FactKind, Format, Held, Knowledge};
 use hostkin::scan::usage;
 use hostkin::seal::{self, Leaf, ReadingText};
-use hostkin::store::{AskedState, Case, Counters, HostDone, NewCase, RunId, RunSpec, RunWriter, ServiceDone};
+use hostkin::store::{
+    AskedState, Case, Counters, HostDone, NewCase, RunId, RunSpec, RunWriter, ServiceDone, StoredFacet,
+};
 use hostkin::target::{Order, Shard};
 use serde_json::Value as Json;
 use tokio::task::{JoinSet, LocalSet};
@@ -397,7 +399,7 @@ fn sealing(bench: &Bench, samples: &[(Speech, Capture)]) {
         let reading = &readings[usize::try_from(number).unwrap() % readings.len()];
         let mut text = ReadingText::new(reading.outcome.as_str(), reading.detail.as_deref());
         for facet in &reading.facets {
-            text.facet(facet.kind.as_str(), &facet.value, None);
+            text.facet(facet.kind.as_str(), &StoredFacet::of(facet).value, None);
         }
         let digest = ReadingText::digest(&text.finish());
         let mut salt = [0; 16];
@@ -419,7 +421,14 @@ fn sealing(bench: &Bench, samples: &[(Speech, Capture)]) {
             reading_sha256: seal::hex(&digest),
         };
         hashes.push(leaf.hash());
-        insert.execute(rusqlite::params![i64::try_from(number).unwrap(), &hashes[hashes.len() - 1][..], &digest[..], &salt[..]]).unwrap();
+        insert
+            .execute(rusqlite::params![
+                i64::try_from(number).unwrap(),
+                &hashes[hashes.len() - 1][..],
+                &digest[..],
+                &salt[..]
+            ])
+            .unwrap();
         number += 1;
         if number.is_multiple_of(1024) {
             black_box(seal::root(&hashes));
