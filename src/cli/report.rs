@@ -11,7 +11,7 @@ use super::case::{as_of, last_change, scope_as_kept};
 use super::exit::{Exit, Stop};
 use super::export::{output, sights};
 use super::link::population;
-use super::on_record::OnRecord;
+use super::on_record::{Holders, OnRecord};
 use super::share::{self, Own};
 use super::term::Output;
 use crate::evidence::fingerprint;
@@ -112,11 +112,12 @@ fn checks(case: &Case, info: &CaseInfo, findings: &Findings) -> Result<HostCheck
         return Ok(all);
     }
     let (population, weights, labels) = (population(case, &info.seeds)?, Weights::builtin()?, Labels::builtin()?);
+    let holders = Holders::of(case)?;
     for cluster in grown {
         let addresses: Vec<IpAddr> = cluster.members.iter().take(DETAILED).map(|one| one.address).collect();
         let (seeds, verdicts) = (&info.seeds, &info.verdicts);
         for one in link::why_each(&population, seeds, verdicts, &weights, &labels, &addresses, &cluster.id) {
-            let known = OnRecord::of(case, one.address)?;
+            let known = OnRecord::of(case, &holders, one.address)?;
             let beside = Known { nearby: one.nearby, ..known.beside() };
             all.insert((cluster.id.clone(), one.address), link::checks(&one.evidence, &beside));
         }

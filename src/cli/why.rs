@@ -11,7 +11,7 @@ use super::args::Why;
 use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
 use super::link::population;
-use super::on_record::OnRecord;
+use super::on_record::{Holders, OnRecord};
 use super::term::{Output, width};
 use super::why_bundle;
 use crate::evidence;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
         )));
     }
     let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
-    let known = OnRecord::of(&case, ip)?;
+    let known = OnRecord::of(&case, &Holders::of(&case)?, ip)?;
     let mut out = Output::open(None)?;
     let mut explained = 0;
     for one in &against {

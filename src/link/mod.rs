@@ -50,7 +50,7 @@ use crate::facet::Labels;
 use crate::finding::{Findings, Seed, Verdict};
 
 pub use ask::{Answer, Question, Shared};
-pub use checks::{Check, CheckVerdict, Known, Nearby, checks};
+pub use checks::{Check, CheckVerdict, Holder, Known, Nearby, checks};
 pub use columns::columns_version;
 pub use fit::{Plan, World, fit};
 pub use population::{Builder, Population};

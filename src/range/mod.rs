@@ -47,7 +47,7 @@ pub use object::peeringdb_desk;
 pub use objects::By;
 pub use origins::Announced;
 pub use peering::{Cone, Peering};
-pub use rank::{Candidate, Looked, Ranking, rank};
+pub use rank::{Candidate, Looked, Ranking, rank, rank_with};
 pub use reason::{Link, Reason};
 pub use sibling::{Sibling, Siblings, Tie};
 pub use sorted::Sorted;

@@ -314,7 +314,7 @@ fn a_rate_slower_than_any_clock_waits_and_does_not_overflow() {
     let (limiter, clock) = limiter(Rates { run: Some(1e-30), network: Some(1e-30), ..Rates::default() });
     assert_eq!(limiter.take(HOST, None), Ok(()));
     for _ in 0..8 {
-        clock.advance(Duration::from_secs(86_400));
+        clock.advance(Duration::from_hours(24));
         assert!(limiter.take(HOST, None).is_err());
     }
     let mut line = super::cells::Wide::default();
