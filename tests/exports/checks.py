@@ -71,7 +71,8 @@ def write_all(hostkin, case, folder, lists):
     folder.mkdir(parents=True)
     copy = folder / "case.hostkin"
     shutil.copy(case.path, copy)
-    own = ["--own", case.own or "none"]
+    # A scan has told what it left from; nobody has to say it again.
+    own = [] if case.captured else ["--own", "none"]
     hostkin.run("export", copy, "stix", "-o", folder / "case.stix.json", *own)
     hostkin.run("export", copy, "misp", "-o", folder / "case.misp.json")
     hostkin.run("export", copy, "graphml", "-o", folder / "case.graphml")
