@@ -59,7 +59,7 @@ impl Grown {
         let set = by_set.probability();
         let own = f64::from(u8::from(is_confirmed(&self.confirmed, host)));
         let alone = self.seeds.score(ground, host, own).probability();
-        let trust = self.fleets.trust_of(ground, host);
+        let trust = self.fleets.trust_of(ground, host, by_set);
         trust * set + (1.0 - trust) * set.min(alone)
     }
 }
@@ -94,7 +94,7 @@ pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) ->
     let core = fleets.members.first().cloned().unwrap_or_default();
     let checks = checks(ground, seeds, &core, &seed_profile, &kin);
     let purity = if checks.is_empty() { 1.0 } else { ground.weights.purity.probability(&checks) };
-    fleet::judge(ground, &mut fleets, seeds, purity);
+    fleet::judge(ground, &mut fleets, &profile, seeds, purity);
     Grown { members, profile, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
 }
 

@@ -20,6 +20,8 @@ const FROM: f64 = 0.01;
 const TRIED: usize = 8;
 /// A set that grew to fewer is none.
 const SMALLEST: usize = 4;
+/// Most confirmed hosts that grow a set of their own.
+const EACH: usize = 12;
 /// One that fits less is dropped.
 const FITS: f64 = 0.02;
 
@@ -55,7 +57,21 @@ pub(super) fn theories(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>
     for theory in &mut found {
         theory.fit = odds(theory.fit) / sum;
     }
+    found.extend(each(ground, grown, barred));
     found
+}
+
+/// The sets that single confirmed hosts grow, where several are confirmed: hosts of different fleets dilute each other.
+/// Such a set is the provider's as far as it is pure.
+fn each(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> Vec<Theory> {
+    let confirmed = &grown.confirmed;
+    if confirmed.len() < 2 {
+        return Vec::new();
+    }
+    let step = confirmed.len().div_ceil(EACH);
+    let own =
+        |host: &u32| Theory { around: *host, grown: grow(ground, &[*host], barred), figures: Vec::new(), fit: 1.0 };
+    confirmed.iter().step_by(step).map(own).collect()
 }
 
 /// All theories, each judged for itself.
