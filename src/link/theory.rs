@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::fleet;
-use super::grow::{Grown, grow, is_confirmed};
+use super::grow::{Grown, grow, grow_set, is_confirmed};
 use super::score::{Ground, Scored, weight_in};
 
 /// A core that found no more than so many hosts led nowhere.
@@ -56,6 +56,7 @@ pub(super) fn theories(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>
     let sum: f64 = 1.0 + found.iter().map(|theory| odds(theory.fit)).sum::<f64>();
     for theory in &mut found {
         theory.fit = odds(theory.fit) / sum;
+        theory.grown.gather(ground);
     }
     found.extend(each(ground, grown, barred));
     found
@@ -74,7 +75,7 @@ fn each(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> Vec<Theory
     confirmed.iter().step_by(step).map(own).collect()
 }
 
-/// All theories, each judged for itself.
+/// All theories, each judged for itself, without candidates.
 pub(super) fn all(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> Vec<Theory> {
     let core = grown.fleets.members.first().map_or(&[][..], |core| core);
     if core.len() > grown.confirmed.len() + LED_NOWHERE {
@@ -102,7 +103,7 @@ pub(super) fn all(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> 
             continue;
         }
         tried += 1;
-        let theirs = grow(ground, &[around], barred);
+        let theirs = grow_set(ground, &[around], barred);
         covered.extend(theirs.members.iter().map(|member| member.0));
         if theirs.members.len() >= SMALLEST {
             let part = theirs.fleets.members.first().map_or(&[][..], |part| part);
