@@ -15,7 +15,7 @@ use super::{VERSION, actor};
 use crate::clock::{Clock, SystemClock};
 use crate::evidence;
 use crate::facet::flat::{FlatError, FlatHosts, KEYS};
-use crate::link::Builder;
+use crate::link::{Builder, columns_version};
 use crate::store::{Case, ImportSpec, StoreError};
 
 /// Remarks shown one by one; the rest are counted.
@@ -103,7 +103,8 @@ fn hosts(import: &Import, term: &Term) -> Result<Exit, Stop> {
     }
     // An address that came in several lines is put together by the store alone.
     if let Some(columns) = columns.filter(|columns| columns.len() as u64 == taken && taken > 0) {
-        keep_columns(&mut case, &columns.finish())?;
+        let stamp = case.columns_stamp(&columns_version())?;
+        keep_columns(&mut case, &stamp, &columns.finish())?;
     }
     Ok(if lost || empty { Exit::Part } else { Exit::Done })
 }

@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::facet::Labels;
 use crate::finding::{Findings, Seed, Subject};
 use crate::link::{self, Builder, Population, Weights, columns_version};
-use crate::store::{Case, StoreError};
+use crate::store::{Case, ColumnsStamp, KeptColumns, StoreError};
 
 /// Seeds named in a message.
 const MOST_NAMED: usize = 5;
@@ -26,18 +26,32 @@ pub(super) fn run(args: &CaseOnly, term: &Term) -> Result<Exit, Stop> {
 /// Links the case's hosts and keeps what was found.
 pub(super) fn link(case: &mut Case) -> Result<Findings, Stop> {
     let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
-    let population = population(case, &seeds)?;
+    let (population, stamp) = columns(case, &seeds)?;
     let findings = link::run(&population, &seeds, &verdicts, &Weights::builtin()?, &Labels::builtin()?);
-    keep_columns(case, &population)?;
+    if let Some(stamp) = stamp {
+        keep_columns(case, &stamp, &population)?;
+    }
     case.save_findings(&findings, &actor(), SystemClock::new().now())?;
     Ok(findings)
 }
 
-/// All hosts of the case, as the linkage sees them: from the columns that are kept, where they are of the case as it
-/// stands, else from every observation.
+/// All hosts of the case, as the linkage sees them: from the columns that are kept, with the hosts added that were heard
+/// since, else from every observation.
 pub(super) fn population(case: &Case, seeds: &[Seed]) -> Result<Population, Stop> {
-    let kept =
-        if case.has_columns(&columns_version())? { Population::from_parts(|part| case.column(part))? } else { None };
+    Ok(columns(case, seeds)?.0)
+}
+
+/// The same, with the state of the case that it is of where that is not kept yet.
+fn columns(case: &Case, seeds: &[Seed]) -> Result<(Population, Option<ColumnsStamp>), Stop> {
+    let version = columns_version();
+    // Before anything is read: what is heard meanwhile is then read once more.
+    let stamp = case.columns_stamp(&version)?;
+    let (kept, is_current) = match case.kept_columns(&version)? {
+        KeptColumns::Current => (Population::from_parts(|part| case.column(part))?, true),
+        KeptColumns::Behind(heard) => (updated(case, &heard)?, false),
+        KeptColumns::Unfit => (None, false),
+    };
+    let is_kept = is_current && kept.is_some();
     let mut population = match kept {
         Some(kept) => kept,
         None => made(case)?,
@@ -47,7 +61,7 @@ pub(super) fn population(case: &Case, seeds: &[Seed]) -> Result<Population, Stop
             population.watch(subject, showing(case, kind, value)?);
         }
     }
-    Ok(population)
+    Ok((population, (!is_kept).then_some(stamp)))
 }
 
 /// Makes the columns from every observation.
@@ -60,13 +74,24 @@ fn made(case: &Case) -> Result<Population, Stop> {
     Ok(builder.finish())
 }
 
-/// Keeps the columns in the case, unless those of its present state are there.
-pub(super) fn keep_columns(case: &mut Case, population: &Population) -> Result<(), StoreError> {
-    let version = columns_version();
-    if case.has_columns(&version)? {
-        return Ok(());
-    }
-    case.save_columns(&version, Population::parts().into_iter().map(|part| (part, population.to_part(part))))
+/// The columns that are kept, with these hosts added.
+fn updated(case: &Case, heard: &[IpAddr]) -> Result<Option<Population>, StoreError> {
+    let Some(kept) = Population::from_all_parts(|part| case.column(part))? else { return Ok(None) };
+    let mut builder = Builder::to_add();
+    case.facts_of::<StoreError>(heard, |host| {
+        builder.add(&host);
+        Ok(())
+    })?;
+    kept.updated(builder, |address| case.host(address))
+}
+
+/// Keeps the columns in the case, made from its state of `stamp`.
+pub(super) fn keep_columns(case: &mut Case, stamp: &ColumnsStamp, population: &Population) -> Result<(), StoreError> {
+    let parts = Population::parts().into_iter().map(|part| {
+        let body = population.to_part(&part);
+        (part, body)
+    });
+    case.save_columns(stamp, parts)
 }
 
 /// The hosts that show a facet now.

@@ -11,9 +11,11 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use super::claim::{self, IN_CLUSTER};
 use super::explain::rounded;
 use super::findings::bare;
+use super::logistic::log_odds;
 use super::population::{Population, small};
 use super::rung::Rung;
 use super::score::{Ground, Member, Profile, Ratio, SUPPORTS, Scored};
+use crate::facet::Group;
 use crate::finding::{Cluster, Finding, Level};
 
 /// Values shown by more hosts than this block no pairs by themselves.
@@ -68,23 +70,19 @@ const DOUBLE: [(Rung, Rung); 13] = [
 
 /// Clusters among the hosts that are not in `taken`, largest first, named `c-1` and on; `names` are not used again.
 pub(super) fn clusters(ground: Ground<'_>, taken: &BTreeSet<u32>, names: &BTreeSet<&str>) -> Vec<Cluster> {
-    let free = |host: &u32| !taken.contains(host) && !ground.population.answers_everywhere(*host);
-    let pairs = blocked(ground.population, &free);
-    let mut edges: BTreeMap<u32, BTreeMap<u32, f64>> = BTreeMap::new();
-    for of_one in pairs.chunk_by(|a, b| a.0 == b.0) {
-        let Some((one, _)) = of_one.first() else { continue };
-        let alone = Alone::new(ground, *one);
-        for (_, other) in of_one {
-            let p = alone.alike(ground, *other);
-            if p >= EDGE {
-                edges.entry(*one).or_default().insert(*other, p);
-                edges.entry(*other).or_default().insert(*one, p);
-            }
+    let mut found: Vec<(f64, Vec<(u32, Finding)>)> = Vec::new();
+    for one in hypotheses(ground, taken) {
+        let mut members: Vec<(u32, Finding)> = Vec::new();
+        for (host, scored) in &one.members {
+            let mut finding = bare(ground, &one.profile, scored, *host, 1.0);
+            finding.score = rounded(ground.weights.member.probability(&one.terms(scored)), 9);
+            finding.level = Level::Provider;
+            members.push((*host, finding));
         }
+        members.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
+        let sum: f64 = members.iter().map(|(_, member)| member.score).sum();
+        found.push((rounded(sum / f64::from(small(members.len())), 6), members));
     }
-    let groups = average_linkage(edges);
-    let mut found: Vec<(f64, Vec<(u32, Finding)>)> =
-        groups.into_iter().filter_map(|hosts| hypothesis(ground, &hosts)).collect();
     found.sort_by_key(|(_, members)| (Reverse(members.len()), members.iter().map(|one| one.0).min()));
     let ids = (1_u64..).map(|number| format!("c-{number}")).filter(|id| !names.contains(id.as_str()));
     found
@@ -229,37 +227,91 @@ fn average_linkage(mut near: BTreeMap<u32, BTreeMap<u32, f64>>) -> Vec<Vec<u32>>
     out
 }
 
-/// Judges a group of hosts: a member's score is what the others say of it. Who is not provider-like against the rest, or
-/// scores too low, is left out. A group is one only if enough of its members show a value of one hand: people on their own
-/// with the same stock software agree in several groups too.
-fn hypothesis(ground: Ground<'_>, hosts: &[u32]) -> Option<(f64, Vec<(u32, Finding)>)> {
+/// A group of hosts that may be one operator's.
+#[derive(Debug)]
+pub(super) struct Hypothesis {
+    profile: Profile,
+    /// Its hosts, ascending, with what the others say of each.
+    pub(super) members: Vec<(u32, Scored)>,
+    /// What is known of it as a whole, without labels: the mean of each of [`of_host`], and its size.
+    figures: Vec<f64>,
+}
+
+impl Hypothesis {
+    /// The terms by which the place of a member is judged, in the order of [`names`].
+    pub(super) fn terms(&self, scored: &Scored) -> Vec<f64> {
+        self.figures.iter().copied().chain(of_host(scored)).collect()
+    }
+}
+
+/// What is known of one member: its log odds, in how many groups it agrees, how likely that is one hand, and what each
+/// group says.
+fn of_host(scored: &Scored) -> impl Iterator<Item = f64> {
+    let ties = scored.ratios.iter().filter(|ratio| ratio.ln > SUPPORTS).count();
+    let hand = scored.ratios.iter().filter(|ratio| ratio.ln > SUPPORTS).map(|ratio| ratio.hand).fold(0.0, f64::max);
+    let groups = scored.ratios.map(|ratio| ratio.ln.clamp(-2.0, 8.0));
+    [log_odds(scored.probability()), f64::from(small(ties)), hand].into_iter().chain(groups)
+}
+
+/// Names of the terms of membership.
+pub(super) fn names() -> Vec<String> {
+    let sums = ["log_odds", "ties", "one_hand"].map(str::to_owned);
+    let groups = Group::ALL.into_iter().map(|group| format!("by {}", group.as_str()));
+    let own: Vec<String> = sums.into_iter().chain(groups).collect();
+    let mean = own.iter().map(|name| format!("mean {name}"));
+    mean.chain(["ln size".to_owned()]).chain(own.iter().cloned()).collect()
+}
+
+/// The hypotheses among the hosts that are not in `taken`.
+pub(super) fn hypotheses(ground: Ground<'_>, taken: &BTreeSet<u32>) -> Vec<Hypothesis> {
+    let free = |host: &u32| !taken.contains(host) && !ground.population.answers_everywhere(*host);
+    let pairs = blocked(ground.population, &free);
+    let mut edges: BTreeMap<u32, BTreeMap<u32, f64>> = BTreeMap::new();
+    for of_one in pairs.chunk_by(|a, b| a.0 == b.0) {
+        let Some((one, _)) = of_one.first() else { continue };
+        let alone = Alone::new(ground, *one);
+        for (_, other) in of_one {
+            let p = alone.alike(ground, *other);
+            if p >= EDGE {
+                edges.entry(*one).or_default().insert(*other, p);
+                edges.entry(*other).or_default().insert(*one, p);
+            }
+        }
+    }
+    average_linkage(edges).into_iter().filter_map(|hosts| hypothesis(ground, &hosts)).collect()
+}
+
+/// Judges a group of hosts. Who is not provider-like against the rest, or scores too low, is left out. A group is one only
+/// if enough of its members show a value of one hand: people on their own with the same stock software agree in several
+/// groups too.
+fn hypothesis(ground: Ground<'_>, hosts: &[u32]) -> Option<Hypothesis> {
     if hosts.len() < SMALLEST {
         return None;
     }
     let members: Vec<Member> = hosts.iter().map(|host| (*host, 1.0)).collect();
     let profile = Profile::new(ground, &members, &[]);
-    let scored: Vec<(u32, Scored)> = hosts.iter().map(|host| (*host, profile.score(ground, *host, 1.0))).collect();
-    let all = f64::from(small(hosts.len()));
-    let of_one_hand = scored.iter().filter(|(_, one)| one.ratios.iter().any(shows_one_hand)).count();
-    if f64::from(small(of_one_hand)) < OF_ONE_HAND * all {
+    let mut members: Vec<(u32, Scored)> = hosts.iter().map(|host| (*host, profile.score(ground, *host, 1.0))).collect();
+    let of_one_hand = members.iter().filter(|(_, one)| one.ratios.iter().any(shows_one_hand)).count();
+    if f64::from(small(of_one_hand)) < OF_ONE_HAND * f64::from(small(hosts.len())) {
         return None;
     }
-    let mut found: Vec<(f64, u32, Finding)> = Vec::new();
-    for (host, one) in &scored {
-        let (score, level) = (one.probability(), claim::level(&profile, one));
-        if level == Level::Provider && score >= IN_CLUSTER {
-            let mut finding = bare(ground, &profile, one, *host, 1.0);
-            finding.score = rounded(score, 9);
-            finding.level = level;
-            found.push((score, *host, finding));
+    members.retain(|(_, one)| one.probability() >= IN_CLUSTER && claim::level(&profile, one) == Level::Provider);
+    if members.len() < SMALLEST {
+        return None;
+    }
+    let size = f64::from(small(members.len()));
+    let mut figures: Vec<f64> = Vec::new();
+    for (_, one) in &members {
+        let own = of_host(one);
+        if figures.is_empty() {
+            figures = own.collect();
+        } else {
+            figures.iter_mut().zip(own).for_each(|(sum, term)| *sum += term);
         }
     }
-    if found.len() < SMALLEST {
-        return None;
-    }
-    found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let purity = scored.iter().map(|(_, one)| one.probability()).sum::<f64>() / all;
-    Some((rounded(purity, 6), found.into_iter().map(|(_, host, finding)| (host, finding)).collect()))
+    figures.iter_mut().for_each(|sum| *sum /= size);
+    figures.push(size.ln());
+    Some(Hypothesis { profile, members, figures })
 }
 
 /// True when a group agrees in a value whose holders are more likely one hand than not.

@@ -4,12 +4,18 @@
 //! All numbers are little-endian. `hosts`: for each host 1 byte (4 or 6, and 16 more where every port answers) and its
 //! octets. A rung's part: the cells (4 bytes a host), the number of words in the spill and these, then the values, each
 //! after its length. Bytes that do not fit together give no population: it is then made from the observations.
+//!
+//! The parts `lone …` and `simhashes` are read only when hosts are added ([`Population::updated`]): the number of long
+//! values, each one's code and digest, then the hosts of lone values, each as the difference from the one before, and
+//! their tags in the same order; the hosts of simhashes likewise, and the hashes.
 
 use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
 
-use super::population::{Column, Population};
+use super::aside::{Aside, Lone};
+use super::column::{Cells, Column, Texts};
+use super::population::{Population, at};
 use super::rung::Rung;
 
 /// Said beside a stored population: of another version of the rules that make one it is not taken.
@@ -22,6 +28,10 @@ pub fn columns_version() -> String {
         include_str!("pattern.rs"),
         include_str!("family.rs"),
         include_str!("population.rs"),
+        include_str!("column.rs"),
+        include_str!("builder.rs"),
+        include_str!("aside.rs"),
+        include_str!("update.rs"),
         include_str!("columns.rs"),
     ];
     let digest: [u8; 32] = rules.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into();
@@ -31,14 +41,18 @@ pub fn columns_version() -> String {
 
 /// The name of the part that holds the hosts.
 const HOSTS: &str = "hosts";
+/// The name of the part that holds the simhashes.
+const SIMHASHES: &str = "simhashes";
 /// Marks a host where every port answers.
 const EVERYWHERE: u8 = 16;
 
 impl Population {
     /// The names of the parts that [`to_part`](Self::to_part) gives.
     #[must_use]
-    pub fn parts() -> Vec<&'static str> {
-        std::iter::once(HOSTS).chain(Rung::ALL.into_iter().map(Rung::name)).collect()
+    pub fn parts() -> Vec<String> {
+        let aside = Rung::ALL.into_iter().map(lone_part).chain([SIMHASHES.to_owned()]);
+        let columns = std::iter::once(HOSTS).chain(Rung::ALL.into_iter().map(Rung::name));
+        columns.map(str::to_owned).chain(aside).collect()
     }
 
     /// One part as bytes; empty for a name that is none.
@@ -47,8 +61,30 @@ impl Population {
         if name == HOSTS {
             return self.hosts_part();
         }
+        if name == SIMHASHES {
+            return self.aside().map(|aside| simhash_part(&aside.simhashes)).unwrap_or_default();
+        }
+        if let Some(rung) = Rung::ALL.into_iter().find(|rung| lone_part(*rung) == name) {
+            return self.aside().and_then(|aside| aside.lone.get(rung.place())).map(lone_bytes).unwrap_or_default();
+        }
         let column = self.columns().find(|(rung, _)| rung.name() == name);
-        column.map(|(_, column)| column_part(column)).unwrap_or_default()
+        column.map(|(_, column)| column_part(column, self.len())).unwrap_or_default()
+    }
+
+    /// The same with what is needed to add hosts.
+    ///
+    /// # Errors
+    /// What `part` gives.
+    pub fn from_all_parts<E>(mut part: impl FnMut(&str) -> Result<Vec<u8>, E>) -> Result<Option<Self>, E> {
+        let Some(population) = Self::from_parts(&mut part)? else { return Ok(None) };
+        let mut aside = Aside::default();
+        for (rung, slot) in Rung::ALL.into_iter().zip(&mut aside.lone) {
+            let Some(lone) = read_lone(&part(&lone_part(rung))?, population.len()) else { return Ok(None) };
+            *slot = lone;
+        }
+        let Some(simhashes) = read_simhashes(&part(SIMHASHES)?, population.len()) else { return Ok(None) };
+        aside.simhashes = simhashes;
+        Ok(Some(population.with_aside(aside)))
     }
 
     fn hosts_part(&self) -> Vec<u8> {
@@ -77,12 +113,8 @@ impl Population {
         let hosts = part(HOSTS)?;
         let Some((addresses, everywhere)) = read_hosts(&hosts) else { return Ok(None) };
         drop(hosts);
-        let mut columns = Vec::with_capacity(Rung::ALL.len());
-        for rung in Rung::ALL {
-            let Some(column) = read_column(&part(rung.name())?, addresses.len()) else { return Ok(None) };
-            columns.push(column);
-        }
-        Ok(Self::from_columns(addresses, everywhere, columns))
+        let count = addresses.len();
+        Self::assemble(addresses, everywhere, |rung| Ok(read_column(&part(rung.name())?, count)))
     }
 }
 
@@ -101,36 +133,88 @@ fn read_hosts(mut bytes: &[u8]) -> Option<(Vec<IpAddr>, Vec<bool>)> {
     addresses.is_sorted_by(|a, b| a < b).then_some((addresses, everywhere))
 }
 
-fn column_part(column: &Column) -> Vec<u8> {
-    let (cells, spill) = column.raw();
-    let mut out = Vec::with_capacity(4 * (cells.len() + spill.len() + 1));
-    out.extend(cells.iter().flat_map(|cell| cell.to_le_bytes()));
+fn column_part(column: Column<'_>, hosts: usize) -> Vec<u8> {
+    let spill = column.spill();
+    let mut out = Vec::with_capacity(4 * (hosts + spill.len() + 1) + column.texts().len());
+    out.extend(column.cells().flat_map(u32::to_le_bytes));
     out.extend(length(spill.len()));
     out.extend(spill.iter().flat_map(|word| word.to_le_bytes()));
-    for code in 0..column.shared() {
-        let value = column.value(code);
-        out.extend(length(value.len()));
-        out.extend_from_slice(value);
-    }
+    out.extend_from_slice(column.texts());
     out
+}
+
+fn lone_part(rung: Rung) -> String {
+    format!("lone {}", rung.name())
+}
+
+/// Hosts, ascending, as differences: most are small, so that they pack well.
+fn differences(hosts: impl Iterator<Item = u32>) -> impl Iterator<Item = [u8; 4]> {
+    hosts.scan(0_u32, |before, host| {
+        let step = host.wrapping_sub(*before);
+        *before = host;
+        Some(step.to_le_bytes())
+    })
+}
+
+fn lone_bytes(lone: &Lone) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4 + 20 * lone.long.len() + 8 * lone.tags.len());
+    out.extend(length(lone.long.len()));
+    for (code, digest) in &lone.long {
+        out.extend(code.to_le_bytes());
+        out.extend(digest.iter().flat_map(|word| word.to_le_bytes()));
+    }
+    out.extend(differences(lone.tags.iter().map(|one| one.0)).flatten());
+    out.extend(lone.tags.iter().flat_map(|one| one.1.to_le_bytes()));
+    out
+}
+
+fn simhash_part(simhashes: &[(u32, u64)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(12 * simhashes.len());
+    out.extend(differences(simhashes.iter().map(|one| one.0)).flatten());
+    out.extend(simhashes.iter().flat_map(|one| one.1.to_le_bytes()));
+    out
+}
+
+fn read_lone(bytes: &[u8], hosts: usize) -> Option<Lone> {
+    let (count, rest) = read_length(bytes)?;
+    let (long, rest) = rest.split_at_checked(count.checked_mul(20)?)?;
+    let long = long.as_chunks::<20>().0.iter().map(|one| {
+        let mut words = one.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
+        let code = words.next().unwrap_or_default();
+        (code, std::array::from_fn(|_| words.next().unwrap_or_default()))
+    });
+    let (places, tags) = halves::<4>(rest, hosts)?;
+    let tags = tags.iter().map(|tag| u32::from_le_bytes(*tag));
+    Some(Lone { long: long.collect(), tags: places.into_iter().zip(tags).collect() })
+}
+
+fn read_simhashes(bytes: &[u8], hosts: usize) -> Option<Vec<(u32, u64)>> {
+    let (places, hashes) = halves::<8>(bytes, hosts)?;
+    Some(places.into_iter().zip(hashes.iter().map(|hash| u64::from_le_bytes(*hash))).collect())
+}
+
+/// Hosts as differences, and as many things of `N` bytes.
+fn halves<const N: usize>(bytes: &[u8], hosts: usize) -> Option<(Vec<u32>, &[[u8; N]])> {
+    let count = bytes.len() / (4 + N);
+    let (places, things) = bytes.split_at_checked(4 * count)?;
+    let (things, []) = things.as_chunks::<N>() else { return None };
+    let mut last = 0_u32;
+    let places = words(places).into_iter().map(|step| {
+        last = last.checked_add(step)?;
+        (at(last) < hosts).then_some(last)
+    });
+    (things.len() == count).then_some((places.collect::<Option<Vec<u32>>>()?, things))
 }
 
 fn length(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-fn read_column(bytes: &[u8], hosts: usize) -> Option<Column> {
+fn read_column(bytes: &[u8], hosts: usize) -> Option<(Cells, Texts)> {
     let (cells, rest) = bytes.split_at_checked(hosts.checked_mul(4)?)?;
     let (count, rest) = read_length(rest)?;
-    let (spill, mut rest) = rest.split_at_checked(count.checked_mul(4)?)?;
-    let mut values: Vec<Box<[u8]>> = Vec::new();
-    while !rest.is_empty() {
-        let (count, after) = read_length(rest)?;
-        let (value, after) = after.split_at_checked(count)?;
-        values.push(value.into());
-        rest = after;
-    }
-    Column::from_raw(words(cells), words(spill), values)
+    let (spill, rest) = rest.split_at_checked(count.checked_mul(4)?)?;
+    Some((Cells { cells: words(cells), spill: words(spill) }, Texts::read(rest)?))
 }
 
 fn read_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
@@ -154,6 +238,7 @@ mod tests {
             let address = if n % 9 == 0 { format!("2001:db8::{n}") } else { format!("192.0.2.{n}") };
             let mut host = HostFacts::new(address.parse().unwrap());
             host.all_ports = n % 7 == 0;
+            host.facets.push((FacetKind::HttpBodySimhash, format!("{:x}", 1_u64 << (n % 60)).into_bytes()));
             for key in [n % 3, n % 5 + 10, n + 100] {
                 host.facets.push((FacetKind::SshHostKey, format!("key {key}").into_bytes()));
             }
@@ -162,13 +247,13 @@ mod tests {
         builder.finish()
     }
 
-    fn read(parts: &[(&str, Vec<u8>)]) -> Option<Population> {
+    fn read(parts: &[(String, Vec<u8>)]) -> Option<Population> {
         let of = |name: &str| parts.iter().find(|one| one.0 == name).map(|one| one.1.clone()).unwrap_or_default();
-        Population::from_parts(|name| Ok::<_, ()>(of(name))).unwrap()
+        Population::from_all_parts(|name| Ok::<_, ()>(of(name))).unwrap()
     }
 
-    fn parts(of: &Population) -> Vec<(&'static str, Vec<u8>)> {
-        Population::parts().into_iter().map(|name| (name, of.to_part(name))).collect()
+    fn parts(of: &Population) -> Vec<(String, Vec<u8>)> {
+        Population::parts().into_iter().map(|name| (name.clone(), of.to_part(&name))).collect()
     }
 
     #[test]
@@ -181,12 +266,13 @@ mod tests {
     #[test]
     fn parts_that_were_cut_or_altered_give_no_population_or_one_that_can_be_asked() {
         let whole = parts(&population());
-        for name in [HOSTS, Rung::HostKey.name()] {
+        for name in [HOSTS, Rung::HostKey.name(), &lone_part(Rung::HostKey), SIMHASHES] {
             let place = whole.iter().position(|one| one.0 == name).unwrap();
             for byte in 0..whole[place].1.len() {
                 let mut cut = whole.clone();
                 cut[place].1.truncate(byte);
-                assert!(read(&cut).is_none_or(|one| one.len() < 40), "{name} cut at {byte}");
+                let less = |one: Population| one.len() < 40 || one.aside() != population().aside();
+                assert!(read(&cut).is_none_or(less), "{name} cut at {byte}");
                 let mut altered = whole.clone();
                 altered[place].1[byte] ^= 0xff;
                 if let Some(one) = read(&altered) {

@@ -164,9 +164,13 @@ fn number(mass: f64) -> String {
 }
 
 /// A count from a sum of weights; never negative.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "populations have less than 2^32 hosts, and nothing is below 0"
+)]
 fn whole(value: f64) -> u64 {
-    // Populations have less than 2^32 hosts, so that the digits are exact.
-    format!("{:.0}", value.max(0.0)).parse().unwrap_or(0)
+    value.max(0.0).round_ties_even() as u64
 }
 
 /// Rounded to so many decimals, so that results do not differ in the last bits between machines.

@@ -1,6 +1,7 @@
 //! From claims to results: ranking, clusters, and every reason.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use super::blind;
 use super::claim::{self, IN_CLUSTER};
@@ -46,17 +47,30 @@ pub(super) fn findings(ground: Ground<'_>, providers: &Providers, hypotheses: bo
     Findings { weights: ground.weights.label(), hosts, background: hosts.saturating_sub(seeded), ranking, clusters }
 }
 
+/// The hosts that are listed for each provider, best first, without reasons.
+pub(super) fn scores(ground: Ground<'_>, providers: &Providers) -> Vec<(IpAddr, f64)> {
+    let of = |(place, provider)| claims(ground, providers, place, provider);
+    let all = providers.all.iter().enumerate().flat_map(of);
+    all.map(|(host, claim)| (ground.population.address(host), rounded(claim.score, 9))).collect()
+}
+
 /// The hosts of one provider, best first.
 fn rank(ground: Ground<'_>, providers: &Providers, place: usize, provider: &Provider) -> Vec<(u32, Finding)> {
+    let ranked = claims(ground, providers, place, provider).into_iter().zip(1_u64..);
+    ranked.map(|((host, claim), rank)| (host, finding(ground, providers, provider, host, &claim, rank))).collect()
+}
+
+/// A provider's claims that are listed, best first.
+fn claims(ground: Ground<'_>, providers: &Providers, place: usize, provider: &Provider) -> Vec<(u32, Claim)> {
     let mut claims: Vec<(u32, Claim)> = provider
         .candidates()
         .into_iter()
+        .filter(|host| provider.at_most(ground, *host) >= LISTED * (1.0 - 1e-9))
         .filter_map(|host| Some((host, providers.claim(ground, place, host)?)))
         .filter(|(_, claim)| claim.score >= LISTED)
         .collect();
     claims.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
-    let ranked = claims.into_iter().zip(1_u64..);
-    ranked.map(|((host, claim), rank)| (host, finding(ground, providers, provider, host, &claim, rank))).collect()
+    claims
 }
 
 /// One host of one provider with its reasons.

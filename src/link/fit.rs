@@ -1,14 +1,15 @@
 //! Fitting the weights on labelled populations: generated worlds, or a team's own closed cases.
 //!
 //! In: populations of which the operators are known ([`World`]). Out: [`Weights`].
-//! Five steps, each with the result of those before it:
+//! Six steps, each with the result of those before it:
 //!
 //! 1. what shows that the holders of a value are one hand (`hand`);
 //! 2. what each group's agreement counts (`score`), on sets of confirmed hosts drawn from an operator and on sets as
 //!    growth really makes them;
 //! 3. how far a grown set is believed (`grow`), and each of its fleets (`fleet`);
 //! 4. how far a set grown around another host is (`theory`);
-//! 5. what is kept of the scores that come of all this (`kept`).
+//! 5. what is kept of the scores that come of all this (`kept`);
+//! 6. which hosts of a cluster without a seed are one operator's (`blind`).
 //!
 //! All are logistic regressions with a ridge. The same worlds, start and plan give the same weights: what is drawn is
 //! drawn by hash.
@@ -16,8 +17,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::blind;
 use super::defaults::Defaults;
-use super::grow::grow;
+use super::grow::{grow, is_confirmed};
 use super::hand::{self, Hands};
 use super::kept::Kept;
 use super::logistic::{Check, Logistic};
@@ -85,13 +87,33 @@ impl<'a> World<'a> {
         self.operator(one).is_some() && self.operator(one) == self.operator(other)
     }
 
-    /// The weight of the members, but for `seed`, that are its operator's, as a share.
-    fn right(&self, members: &[Member], seed: u32) -> f64 {
-        let others = members.iter().filter(|member| member.0 != seed);
+    /// The weight of the members that are not confirmed, and are the confirmed hosts' operator's, as a share.
+    fn right(&self, members: &[Member], confirmed: &[u32]) -> f64 {
+        let same = |host: u32| confirmed.first().is_some_and(|one| self.same(host, *one));
+        let others = members.iter().filter(|member| !is_confirmed(confirmed, member.0));
         let (right, all) = others.fold((0.0, 0.0), |(right, all), (host, weight)| {
-            (right + weight * f64::from(u8::from(self.same(*host, seed))), all + weight)
+            (right + weight * f64::from(u8::from(same(*host))), all + weight)
         });
         right / f64::max(all, 1e-9)
+    }
+
+    /// All hosts of a host's operator but itself.
+    fn fellows(&self, host: u32) -> Vec<u32> {
+        (0..small(self.population.len())).filter(|other| *other != host && self.same(*other, host)).collect()
+    }
+
+    /// Confirmed hosts for the fit: two of three times one, else two to five of one operator.
+    fn confirmed(&self, plan: &Plan, salt: &[u64]) -> Vec<Vec<u32>> {
+        let firsts = drawn(&self.seeds, 3 * plan.seeds, salt);
+        let more = |(place, first): (usize, u32)| {
+            let others = if place % 3 == 2 { 1 + place / 3 % 4 } else { 0 };
+            let salt = [salt, &[u64::from(first)]].concat();
+            let mut out: Vec<u32> = if others == 0 { Vec::new() } else { drawn(&self.fellows(first), others, &salt) };
+            out.push(first);
+            out.sort_unstable();
+            out
+        };
+        firsts.into_iter().enumerate().map(more).collect()
     }
 }
 
@@ -117,7 +139,7 @@ pub fn fit(worlds: &[World<'_>], start: &Weights, labels: &Labels, plan: &Plan) 
     }
     weights = trusts(worlds, &weights, labels, plan).with_kept(Kept::default());
     let claims = claims(worlds, &weights, labels, plan);
-    weights.with_kept(Kept::fit(&claims)).sealed()
+    weights.with_kept(Kept::fit(&claims)).with_members(&members(worlds, &weights, labels)).sealed()
 }
 
 /// Whether a value shows one hand: the share of other holders of a host's value that have the host's operator. Seeds
@@ -161,8 +183,7 @@ fn sums(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -
         let hands = Hands::default();
         let ground = Ground { population: world.population, weights, defaults: &defaults, hands: &hands };
         for (place, seed) in drawn(&world.seeds, plan.seeds, &[plan.random, number]).into_iter().enumerate() {
-            let theirs: Vec<u32> =
-                (0..small(world.population.len())).filter(|host| *host != seed && world.same(*host, seed)).collect();
+            let theirs = world.fellows(seed);
             for size in SIZES.into_iter().filter(|size| *size == 1 || *size < theirs.len()) {
                 let salt = [plan.random, number, u64::from(seed), u64::from(small(size))];
                 let mut members: Vec<Member> =
@@ -242,16 +263,16 @@ fn trusts(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan)
         let defaults = Defaults::new(labels);
         let hands = Hands::default();
         let ground = Ground { population: world.population, weights, defaults: &defaults, hands: &hands };
-        for seed in drawn(&world.seeds, 3 * plan.seeds, &[plan.random, number, 1]) {
-            let grown = grow(ground, &[seed], &BTreeSet::new());
+        for seeds in world.confirmed(plan, &[plan.random, number, 1]) {
+            let grown = grow(ground, &seeds, &BTreeSet::new());
             let mut parts = grown.fleets.members.iter().zip(&grown.fleets.figures);
             if let (Some((core, _)), false) = (parts.next(), grown.checks.is_empty()) {
-                sets.push((grown.checks.clone(), world.right(core, seed), counts(core)));
+                sets.push((grown.checks.clone(), world.right(core, &seeds), counts(core)));
             }
-            fleets.extend(parts.map(|(part, figures)| (figures.clone(), world.right(part, seed), counts(part))));
+            fleets.extend(parts.map(|(part, figures)| (figures.clone(), world.right(part, &seeds), counts(part))));
             for one in theory::all(ground, &grown, &BTreeSet::new()) {
                 let core = one.grown.fleets.members.first().map_or(&[][..], |core| core);
-                theories.push((one.figures.clone(), world.right(core, seed), counts(core)));
+                theories.push((one.figures.clone(), world.right(core, &seeds), counts(core)));
             }
         }
     }
@@ -265,21 +286,45 @@ fn claims(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan)
         let defaults = Defaults::new(labels);
         let hands = Hands::default();
         let ground = Ground { population: world.population, weights, defaults: &defaults, hands: &hands };
-        for host in drawn(&world.seeds, 3 * plan.seeds, &[plan.random, number, 2]) {
-            let seed = Seed {
+        for confirmed in world.confirmed(plan, &[plan.random, number, 2]) {
+            let seed = |host: &u32| Seed {
                 provider: String::new(),
-                subject: Subject::Host(world.population.address(host)),
+                subject: Subject::Host(world.population.address(*host)),
                 why: String::new(),
                 source: None,
                 date: None,
                 recorded_at: Timestamp::UNIX_EPOCH,
             };
-            let found = providers(ground, &[seed], &[]);
+            let Some(first) = confirmed.first() else { continue };
+            let found = providers(ground, &confirmed.iter().map(seed).collect::<Vec<Seed>>(), &[]);
             let candidates = found.all.first().map(Provider::candidates).unwrap_or_default();
-            for other in candidates.into_iter().filter(|other| *other != host) {
+            for other in candidates.into_iter().filter(|other| !is_confirmed(&confirmed, *other)) {
                 if let Some(claim) = found.claim(ground, 0, other).filter(|claim| claim.said >= SAID) {
-                    out.push((claim.said, world.same(host, other)));
+                    out.push((claim.said, world.same(*first, other)));
                 }
+            }
+        }
+    }
+    out
+}
+
+/// Members of clusters without a seed, and whether each is of the operator of most of its cluster.
+fn members(worlds: &[World<'_>], weights: &Weights, labels: &Labels) -> Vec<Check> {
+    let mut out = Vec::new();
+    for world in worlds {
+        let defaults = Defaults::new(labels);
+        let hands = Hands::default();
+        let ground = Ground { population: world.population, weights, defaults: &defaults, hands: &hands };
+        for one in blind::hypotheses(ground, &BTreeSet::new()) {
+            let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+            for operator in one.members.iter().filter_map(|(host, _)| world.operator(*host)) {
+                *counts.entry(operator).or_default() += 1;
+            }
+            let most = counts.into_iter().filter(|(_, count)| *count >= 2).max_by_key(|(_, count)| *count);
+            let weight = 1.0 / f64::from(small(one.members.len())).sqrt();
+            for (host, scored) in &one.members {
+                let right = most.is_some_and(|(operator, _)| world.operator(*host) == Some(operator));
+                out.push((one.terms(scored), f64::from(u8::from(right)), weight));
             }
         }
     }

@@ -31,6 +31,8 @@ pub(super) struct Fleets {
     pub(super) members: Vec<Vec<Member>>,
     /// The fleet that shows a value of one hand.
     by_value: BTreeMap<(Rung, u32), usize>,
+    /// How far the members that show a value are believed, by their weights.
+    shown: BTreeMap<(Rung, u32), f64>,
     /// The mean trust over all members.
     pub(super) mean: f64,
 }
@@ -111,9 +113,19 @@ impl Fleets {
         best
     }
 
-    /// How far a host of the set, or a candidate, is believed.
-    pub(super) fn trust_of(&self, ground: Ground<'_>, host: u32) -> f64 {
-        self.of(ground, host).and_then(|fleet| self.trust.get(fleet).copied()).unwrap_or(self.mean)
+    /// How far a host of the set, or a candidate, is believed: as its fleet is; one of no fleet as those members are that
+    /// show what it agrees in, each group by what it counts.
+    pub(super) fn trust_of(&self, ground: Ground<'_>, host: u32, scored: &Scored) -> f64 {
+        if let Some(trust) = self.of(ground, host).and_then(|fleet| self.trust.get(fleet)) {
+            return *trust;
+        }
+        let (sum, all) = scored.ratios.iter().zip(&scored.counted).fold((0.0, 0.0), |(sum, all), (ratio, counted)| {
+            match ratio.hit.and_then(|value| self.shown.get(&value)).filter(|_| *counted > 0.0) {
+                Some(trust) => (sum + trust * counted, all + counted),
+                None => (sum, all),
+            }
+        });
+        if all > 0.0 { sum / all } else { self.mean }
     }
 }
 
@@ -176,7 +188,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// Judges every fleet but the first with the fitted regression; `core_trust` is the first's.
-pub(super) fn judge(ground: Ground<'_>, fleets: &mut Fleets, confirmed: &[u32], core_trust: f64) {
+pub(super) fn judge(ground: Ground<'_>, fleets: &mut Fleets, profile: &Profile, confirmed: &[u32], core_trust: f64) {
     let Some((core, others)) = fleets.members.split_first() else { return };
     let found: Vec<Vec<f64>> = others.iter().map(|part| figures(ground, core, part, confirmed)).collect();
     fleets.trust = std::iter::once(core_trust)
@@ -187,4 +199,19 @@ pub(super) fn judge(ground: Ground<'_>, fleets: &mut Fleets, confirmed: &[u32], 
     let all: f64 = fleets.members.iter().map(mass).sum();
     let weighted: f64 = fleets.members.iter().zip(&fleets.trust).map(|(part, trust)| mass(part) * trust).sum();
     fleets.mean = weighted / all.max(1e-9);
+    let believed: BTreeMap<u32, (f64, f64)> = fleets
+        .members
+        .iter()
+        .zip(&fleets.trust)
+        .flat_map(|(part, trust)| part.iter().map(|(host, weight)| (*host, (*weight, *trust))))
+        .collect();
+    for (rung, one) in profile.rungs() {
+        for held in one.all() {
+            let holders = ground.population.column(rung).holders(held.code);
+            let inside = holders.iter().filter_map(|host| believed.get(host));
+            let (sum, all) =
+                inside.fold((0.0, 0.0), |(sum, all), (weight, trust)| (sum + weight * trust, all + weight));
+            fleets.shown.insert((rung, held.code), sum / f64::max(all, 1e-9));
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::fleet::{self, Fleets};
 use super::logistic::log_odds;
 use super::population::{Population, small};
-use super::rung::is_provider_side;
+use super::rung::{Rung, is_provider_side};
 use super::score::{Ground, Member, Profile, Scored, weight_in};
 use crate::facet::Group;
 
@@ -48,6 +48,13 @@ pub(super) struct Grown {
 }
 
 impl Grown {
+    /// Finds the candidates, with what the set says of each.
+    pub(super) fn gather(&mut self, ground: Ground<'_>) {
+        let hosts = gather(ground.population, &self.profile, &self.members).into_iter();
+        let hosts = hosts.filter(|host| may_come(ground.population, &self.confirmed, *host));
+        self.candidates = hosts.map(|host| (host, self.score(ground, host))).collect();
+    }
+
     /// What the set says of a host.
     pub(super) fn score(&self, ground: Ground<'_>, host: u32) -> Scored {
         self.profile.score(ground, host, weight_in(&self.members, host))
@@ -59,30 +66,36 @@ impl Grown {
         let set = by_set.probability();
         let own = f64::from(u8::from(is_confirmed(&self.confirmed, host)));
         let alone = self.seeds.score(ground, host, own).probability();
-        let trust = self.fleets.trust_of(ground, host);
+        let trust = self.fleets.trust_of(ground, host, by_set);
         trust * set + (1.0 - trust) * set.min(alone)
     }
 }
 
 /// Grows a set from `seeds` (ascending). Hosts in `barred` never come in.
 pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) -> Grown {
+    let mut grown = grow_set(ground, seeds, barred);
+    grown.gather(ground);
+    grown
+}
+
+/// The same without candidates, for a set that may be dropped before anybody asks for them.
+pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) -> Grown {
     let population = ground.population;
     let confirmed: Vec<Member> = seeds.iter().map(|host| (*host, 1.0)).collect();
     let kin = kin(ground, &confirmed, barred);
     let seed_profile = Profile::new(ground, &confirmed, &kin);
     let mut members = confirmed.clone();
     let mut profile = seed_profile.clone();
-    let mut candidates = Vec::new();
-    for round in 0..ROUNDS {
-        candidates = gather(population, &profile, &members)
-            .into_iter()
-            .filter(|host| !population.answers_everywhere(*host) || is_confirmed(seeds, *host))
-            .map(|host| (host, profile.score(ground, host, weight_in(&members, host))))
-            .collect::<Vec<(u32, Scored)>>();
-        if round + 1 == ROUNDS {
-            break;
-        }
-        let next = keep(&candidates, seeds, barred, profile.mass, threshold(round));
+    let mut reach = ground.hands.reach();
+    for round in 0..ROUNDS - 1 {
+        let least = threshold(round);
+        let scored = reach
+            .within(ground, &profile, &listed(population, &profile), &members, (least / (1.0 - least)).ln())
+            .iter()
+            .filter(|host| may_come(population, seeds, **host))
+            .map(|host| (*host, profile.score(ground, *host, weight_in(&members, *host)).probability()))
+            .collect::<Vec<(u32, f64)>>();
+        let next = keep(&scored, seeds, barred, profile.mass, least);
         let same = next.iter().map(|one| one.0).eq(members.iter().map(|one| one.0));
         if same && round >= 2 {
             break;
@@ -90,12 +103,19 @@ pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) ->
         members = next;
         profile = Profile::new(ground, &members, &kin);
     }
+    drop(reach);
     let mut fleets = fleet::fleets(ground, &members, &profile, seeds);
     let core = fleets.members.first().cloned().unwrap_or_default();
     let checks = checks(ground, seeds, &core, &seed_profile, &kin);
     let purity = if checks.is_empty() { 1.0 } else { ground.weights.purity.probability(&checks) };
-    fleet::judge(ground, &mut fleets, seeds, purity);
+    fleet::judge(ground, &mut fleets, &profile, seeds, purity);
+    let candidates = Vec::new();
     Grown { members, profile, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
+}
+
+/// Who answers on every port is attributed to nobody.
+fn may_come(population: &Population, seeds: &[u32], host: u32) -> bool {
+    !population.answers_everywhere(host) || is_confirmed(seeds, host)
 }
 
 /// How sure a host must be to come in.
@@ -108,11 +128,11 @@ pub(super) fn is_confirmed(seeds: &[u32], host: u32) -> bool {
 }
 
 /// The members of the next round: the confirmed hosts, and the best of the others.
-fn keep(scored: &[(u32, Scored)], seeds: &[u32], barred: &BTreeSet<u32>, mass: f64, least: f64) -> Vec<Member> {
+fn keep(scored: &[(u32, f64)], seeds: &[u32], barred: &BTreeSet<u32>, mass: f64, least: f64) -> Vec<Member> {
     let mut best: Vec<(f64, u32)> = scored
         .iter()
         .filter(|(host, _)| !is_confirmed(seeds, *host) && !barred.contains(host))
-        .map(|(host, scored)| (scored.probability(), *host))
+        .map(|(host, p)| (*p, *host))
         .filter(|(p, _)| *p >= least)
         .collect();
     best.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -128,8 +148,19 @@ fn keep(scored: &[(u32, Scored)], seeds: &[u32], barred: &BTreeSet<u32>, mass: f
 
 /// Hosts that share a value with the set that is not too common, rarest values first, and the set itself; ascending.
 pub(super) fn gather(population: &Population, profile: &Profile, members: &[Member]) -> Vec<u32> {
+    let mut hosts: Vec<u32> = members.iter().map(|member| member.0).collect();
+    for (rung, code) in listed(population, profile) {
+        hosts.extend_from_slice(population.column(rung).holders(code));
+    }
+    hosts.sort_unstable();
+    hosts.dedup();
+    hosts
+}
+
+/// The values whose holders are looked at: those that are not too common, rarest first, as far as the budget goes.
+fn listed(population: &Population, profile: &Profile) -> Vec<(Rung, u32)> {
     let most = TOO_COMMON.max(small(population.len()) / 100);
-    let mut values: Vec<(f64, u32, super::rung::Rung, u32)> = Vec::new();
+    let mut values: Vec<(f64, u32, Rung, u32)> = Vec::new();
     for (rung, held) in profile.rungs().flat_map(|(rung, one)| one.all().map(move |held| (rung, held))) {
         let count = population.column(rung).count(held.code);
         if (2..=most).contains(&count) {
@@ -137,17 +168,12 @@ pub(super) fn gather(population: &Population, profile: &Profile, members: &[Memb
         }
     }
     values.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.2, a.3).cmp(&(b.2, b.3))));
-    let mut hosts: Vec<u32> = members.iter().map(|member| member.0).collect();
     let mut left = BUDGET;
-    for (_, _, rung, code) in values {
-        let holders = population.column(rung).holders(code);
-        let Some(rest) = left.checked_sub(holders.len()) else { break };
-        left = rest;
-        hosts.extend_from_slice(holders);
-    }
-    hosts.sort_unstable();
-    hosts.dedup();
-    hosts
+    let within = values.into_iter().map_while(|(_, count, rung, code)| {
+        left = left.checked_sub(usize::try_from(count).ok()?)?;
+        Some((rung, code))
+    });
+    within.collect()
 }
 
 /// In a small population a provider's own hosts are a good part of what its habits are compared with, and its habits

@@ -5,14 +5,16 @@
 //! regression, fitted on labelled worlds, turns what they agree in into a probability. Holders that are likely the
 //! seed's own are then no background for it (`score`), and a value of another hand speaks against.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::{RefCell, RefMut};
+use std::collections::HashMap;
 
 use super::pair;
 use super::population::{Population, at, small};
+use super::reach::Reach;
 use super::rung::{GROUPS, Rung};
+use super::score::Ground;
 use super::weights::Weights;
-use crate::facet::Group;
+use crate::facet::{Group, Habit};
 
 /// Most holders looked at.
 const SAMPLE: u32 = 24;
@@ -26,29 +28,53 @@ const MOST: f64 = 6.0;
 const FEW: usize = 4;
 /// And no more than these.
 const MANY: usize = 400;
+/// Up to so many holders are searched for a host, which stays in the processor's cache; of more, the host is asked.
+const SEARCHED: usize = 1 << 14;
 /// A value that so large a share of the population shows is nobody's own.
 const NOBODYS: f64 = 0.5;
 
-/// Shares by value, computed once each.
+/// What is known of a value whatever the set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    /// Whose default it is, if it is one.
+    pub(super) habit: Option<Habit>,
+    /// The probability that another holder of it has the operator of a given one; 0 for a default, and for a value that
+    /// everybody shows.
+    pub(super) hand: f64,
+}
+
+/// What is known by value, computed once each.
 #[derive(Debug, Default)]
 pub(super) struct Hands {
-    known: RefCell<HashMap<(Rung, u32), f64>>,
+    known: RefCell<HashMap<(Rung, u32), Told>>,
+    reach: RefCell<Reach>,
 }
 
 impl Hands {
-    /// The probability that another holder of this value has the operator of a given one. A value that everybody shows
-    /// is nobody's.
-    pub(super) fn of(&self, population: &Population, weights: &Weights, rung: Rung, code: u32) -> f64 {
+    /// Room for sums by host, used again and again.
+    pub(super) fn reach(&self) -> RefMut<'_, Reach> {
+        self.reach.borrow_mut()
+    }
+
+    /// What is known of this value.
+    pub(super) fn of(&self, ground: Ground<'_>, rung: Rung, code: u32) -> Told {
         if let Some(known) = self.known.borrow().get(&(rung, code)) {
             return *known;
         }
-        let share = weights.hand(rung.group()).map_or(0.0, |fitted| {
-            let common = f64::from(population.column(rung).count(code)) / population.size().max(1.0);
-            fitted.probability(&terms(population, weights, rung, code)) * (1.0 - common / NOBODYS).max(0.0)
-        });
-        self.known.borrow_mut().insert((rung, code), share);
-        share
+        let habit = ground.defaults.habit(rung, ground.population.column(rung).value(code));
+        let hand = if habit.is_some() { 0.0 } else { hand(ground.population, ground.weights, rung, code) };
+        let told = Told { habit, hand };
+        self.known.borrow_mut().insert((rung, code), told);
+        told
     }
+}
+
+fn hand(population: &Population, weights: &Weights, rung: Rung, code: u32) -> f64 {
+    let common = f64::from(population.column(rung).count(code)) / population.size().max(1.0);
+    weights
+        .hand(rung.group())
+        .filter(|_| common < NOBODYS)
+        .map_or(0.0, |fitted| fitted.probability(&terms(population, weights, rung, code)) * (1.0 - common / NOBODYS))
 }
 
 /// Names of the terms for values of a group.
@@ -71,13 +97,14 @@ pub(super) fn is_ones_own(rung: Rung) -> bool {
 /// What is known of a value without labels, in the order of [`names`].
 pub(super) fn terms(population: &Population, weights: &Weights, rung: Rung, code: u32) -> Vec<f64> {
     let holders = population.column(rung).holders(code);
-    let sample = spread(holders);
+    let sample: Vec<u32> = spread(holders).collect();
     let own = rung.group();
     let mut sums = [0.0_f64; GROUPS];
-    let mut nearest: BTreeMap<u32, f64> = BTreeMap::new();
+    let mut nearest = vec![0.0_f64; sample.len()];
     let (mut alike, mut total, mut against, mut count) = (0.0, 0.0, 0.0, 0.0);
-    for (one, other) in pairs(&sample) {
-        let ratios = pair::ratios(population, weights, one, other);
+    for (left, right) in pairs(sample.len()) {
+        let (Some(one), Some(other)) = (sample.get(left), sample.get(right)) else { continue };
+        let ratios = pair::ratios(population, weights, *one, *other);
         let mut sum = 0.0;
         let mut minus = 0.0;
         for ((group, ratio), slot) in Group::ALL.iter().zip(&ratios).zip(&mut sums) {
@@ -92,9 +119,10 @@ pub(super) fn terms(population: &Population, weights: &Weights, rung: Rung, code
             minus += ln.min(0.0);
         }
         count += 1.0;
-        for host in [one, other] {
-            let best: &mut f64 = nearest.entry(host).or_default();
-            *best = best.max(sum.min(2.0 * MOST));
+        for place in [left, right] {
+            if let Some(best) = nearest.get_mut(place) {
+                *best = best.max(sum.min(2.0 * MOST));
+            }
         }
         alike += f64::from(u8::from(sum >= ALIKE));
         total += sum.min(2.0 * MOST);
@@ -104,8 +132,8 @@ pub(super) fn terms(population: &Population, weights: &Weights, rung: Rung, code
     let many = f64::max(count, 1.0);
     let rungs = Rung::ALL.iter().filter(|one| one.group() == own).map(|one| f64::from(u8::from(*one == rung)));
     let groups = sums.iter().map(|sum| sum / many);
-    let near = nearest.values().sum::<f64>() / f64::from(small(nearest.len())).max(1.0);
-    let kin = nearest.values().filter(|sum| **sum >= 2.0 * ALIKE).count();
+    let near = nearest.iter().sum::<f64>() / f64::from(small(nearest.len())).max(1.0);
+    let kin = nearest.iter().filter(|sum| **sum >= 2.0 * ALIKE).count();
     let kin = f64::from(small(kin)) / f64::from(small(nearest.len())).max(1.0);
     let covered = coverage(population, rung, code, &sample);
     let rest = [alike / many, total / many, against / many, near, kin, covered];
@@ -116,6 +144,10 @@ pub(super) fn terms(population: &Population, weights: &Weights, rung: Rung, code
 /// share that shows this value too; for each holder the highest over the other groups, then the mean.
 fn coverage(population: &Population, own: Rung, code: u32, sample: &[u32]) -> f64 {
     let column = population.column(own);
+    let all = column.holders(code);
+    let shows = |host: u32| {
+        if all.len() <= SEARCHED { all.binary_search(&host).is_ok() } else { column.codes(host).contains(&code) }
+    };
     let mut sum = 0.0;
     for host in sample {
         let mut best = 0.0_f64;
@@ -123,9 +155,9 @@ fn coverage(population: &Population, own: Rung, code: u32, sample: &[u32]) -> f6
             for theirs in other.codes(*host) {
                 let holders = other.holders(*theirs);
                 if (FEW..=MANY).contains(&holders.len()) {
-                    let looked = spread(holders);
-                    let both = looked.iter().filter(|one| column.codes(**one).contains(&code)).count();
-                    best = best.max(f64::from(small(both.saturating_sub(1))) / f64::from(small(looked.len()) - 1));
+                    let (looked, both) =
+                        spread(holders).fold((0, 0_u32), |(n, both), one| (n + 1, both + u32::from(shows(one))));
+                    best = best.max(f64::from(both.saturating_sub(1)) / f64::from(looked - 1));
                 }
             }
         }
@@ -135,21 +167,21 @@ fn coverage(population: &Population, own: Rung, code: u32, sample: &[u32]) -> f6
 }
 
 /// At most [`SAMPLE`] holders, evenly spread.
-fn spread(holders: &[u32]) -> Vec<u32> {
+fn spread(holders: &[u32]) -> impl Iterator<Item = u32> {
     let total = u64::from(small(holders.len()));
     let taken = total.min(u64::from(SAMPLE));
-    (0..taken).filter_map(|i| holders.get(at(u32::try_from(i * total / taken.max(1)).unwrap_or(0))).copied()).collect()
+    (0..taken).filter_map(move |i| holders.get(at(u32::try_from(i * total / taken.max(1)).unwrap_or(0))).copied())
 }
 
-/// Each of the sample with some others on the ring.
-fn pairs(sample: &[u32]) -> BTreeSet<(u32, u32)> {
-    let mut out = BTreeSet::new();
-    for step in STEPS {
-        for (one, other) in sample.iter().zip(sample.iter().cycle().skip(step)) {
-            if one != other {
-                out.insert((*one.min(other), *one.max(other)));
-            }
-        }
-    }
+/// Each of a sample of this length with some others on the ring, by their places.
+fn pairs(length: usize) -> Vec<(usize, usize)> {
+    let mut out: Vec<(usize, usize)> = STEPS
+        .iter()
+        .flat_map(|step| (0..length).map(move |one| (one, (one + step) % length)))
+        .filter(|(one, other)| one != other)
+        .map(|(one, other)| (one.min(other), one.max(other)))
+        .collect();
+    out.sort_unstable();
+    out.dedup();
     out
 }

@@ -11,10 +11,13 @@
 //! less. What no seed explains is offered as clusters that are hypotheses (`blind`). Method and figures:
 //! docs/LINKAGE.md.
 
+mod aside;
 mod ask;
 mod blind;
+mod builder;
 mod checks;
 mod claim;
+mod column;
 mod columns;
 mod defaults;
 mod explain;
@@ -30,12 +33,14 @@ mod pair;
 mod pattern;
 mod population;
 mod provider;
+mod reach;
 mod read;
 mod reliability;
 mod rung;
 mod score;
 mod solve;
 mod theory;
+mod update;
 mod weights;
 mod why;
 
@@ -50,10 +55,11 @@ use crate::facet::Labels;
 use crate::finding::{Findings, Seed, Verdict};
 
 pub use ask::{Answer, Question, Shared};
+pub use builder::Builder;
 pub use checks::{Check, CheckVerdict, Holder, Known, Nearby, checks};
 pub use columns::columns_version;
 pub use fit::{Plan, World, fit};
-pub use population::{Builder, Population};
+pub use population::Population;
 pub use reliability::{Bin, Labelled, Reliability, reliability};
 pub use weights::{Weights, WeightsError};
 pub use why::{Against, Explanation};
@@ -61,6 +67,49 @@ pub use why::{Against, Explanation};
 use defaults::Defaults;
 use hand::Hands;
 use score::Ground;
+
+/// Everything that questions about one population share. What is learned of a value by one question is kept for the next,
+/// so that several questions should go to one of these.
+#[derive(Debug)]
+pub struct Linkage<'a> {
+    population: &'a Population,
+    weights: &'a Weights,
+    defaults: Defaults<'a>,
+    hands: Hands,
+}
+
+impl<'a> Linkage<'a> {
+    /// Nothing is computed before it is asked for.
+    #[must_use]
+    pub fn new(population: &'a Population, weights: &'a Weights, labels: &'a Labels) -> Self {
+        Self { population, weights, defaults: Defaults::new(labels), hands: Hands::default() }
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        Ground { population: self.population, weights: self.weights, defaults: &self.defaults, hands: &self.hands }
+    }
+
+    /// See [`run`].
+    #[must_use]
+    pub fn run(&self, seeds: &[Seed], verdicts: &[Verdict]) -> Findings {
+        let providers = provider::providers(self.ground(), seeds, verdicts);
+        findings::findings(self.ground(), &providers, true)
+    }
+
+    /// The score of each host that [`rank`] lists, in its order, without reasons.
+    #[must_use]
+    pub fn scores(&self, seeds: &[Seed], verdicts: &[Verdict]) -> Vec<(IpAddr, f64)> {
+        let providers = provider::providers(self.ground(), seeds, verdicts);
+        findings::scores(self.ground(), &providers)
+    }
+
+    /// See [`rank`].
+    #[must_use]
+    pub fn rank(&self, seeds: &[Seed], verdicts: &[Verdict]) -> Findings {
+        let providers = provider::providers(self.ground(), seeds, verdicts);
+        findings::findings(self.ground(), &providers, false)
+    }
+}
 
 /// Links all hosts of a population to the providers of `seeds`, with the analyst's `verdicts`, and groups the rest.
 #[must_use]
@@ -71,11 +120,7 @@ pub fn run(
     weights: &Weights,
     labels: &Labels,
 ) -> Findings {
-    let defaults = Defaults::new(labels);
-    let hands = Hands::default();
-    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
-    let providers = provider::providers(ground, seeds, verdicts);
-    findings::findings(ground, &providers, true)
+    Linkage::new(population, weights, labels).run(seeds, verdicts)
 }
 
 /// As [`run`], without clusters that no seed explains.
@@ -87,11 +132,7 @@ pub fn rank(
     weights: &Weights,
     labels: &Labels,
 ) -> Findings {
-    let defaults = Defaults::new(labels);
-    let hands = Hands::default();
-    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
-    let providers = provider::providers(ground, seeds, verdicts);
-    findings::findings(ground, &providers, false)
+    Linkage::new(population, weights, labels).rank(seeds, verdicts)
 }
 
 /// The hosts whose confirmation or rejection would teach most, at most `most`.
@@ -104,10 +145,8 @@ pub fn ask(
     labels: &Labels,
     most: usize,
 ) -> Vec<Question> {
-    let defaults = Defaults::new(labels);
-    let hands = Hands::default();
-    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
-    ask::questions(ground, seeds, verdicts, most)
+    let linkage = Linkage::new(population, weights, labels);
+    ask::questions(linkage.ground(), seeds, verdicts, most)
 }
 
 /// The reasons for and against one link. `None` when the host, or what it is compared with, is not in the population.
@@ -121,9 +160,8 @@ pub fn why(
     address: IpAddr,
     against: &Against,
 ) -> Option<Explanation> {
-    let defaults = Defaults::new(labels);
-    let hands = Hands::default();
-    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
+    let linkage = Linkage::new(population, weights, labels);
+    let ground = linkage.ground();
     match against {
         Against::Provider(name) => {
             let providers = provider::providers(ground, seeds, verdicts);
@@ -144,9 +182,8 @@ pub fn why_each(
     addresses: &[IpAddr],
     provider: &str,
 ) -> Vec<Explanation> {
-    let defaults = Defaults::new(labels);
-    let hands = Hands::default();
-    let ground = Ground { population, weights, defaults: &defaults, hands: &hands };
+    let linkage = Linkage::new(population, weights, labels);
+    let ground = linkage.ground();
     let providers = provider::providers(ground, seeds, verdicts);
     let each = |address: &IpAddr| why::against_provider(ground, &providers, *address, provider);
     addresses.iter().filter_map(each).collect()

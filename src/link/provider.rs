@@ -51,9 +51,27 @@ pub(super) struct Claim {
 
 impl Provider {
     /// All hosts that may be its, ascending.
-    pub(super) fn candidates(&self) -> BTreeSet<u32> {
+    pub(super) fn candidates(&self) -> Vec<u32> {
         let sets = std::iter::once(&self.grown).chain(self.theories.iter().map(|theory| &theory.grown));
-        sets.flat_map(|set| set.candidates.iter().map(|one| one.0)).collect()
+        let mut all: Vec<u32> = sets.flat_map(|set| set.candidates.iter().map(|one| one.0)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// A bound of the score of its claim to a host, for the price of a search: a claim is never above what its sets say.
+    pub(super) fn at_most(&self, ground: Ground<'_>, host: u32) -> f64 {
+        if self.confirmed.contains_key(&host) {
+            return 1.0;
+        }
+        let of = |set: &Grown| {
+            let place = set.candidates.binary_search_by_key(&host, |one| one.0).ok();
+            place.and_then(|place| set.candidates.get(place)).map(|one| one.1.probability())
+        };
+        let own = of(&self.grown).unwrap_or_else(|| self.grown.score(ground, host).probability());
+        let theories = self.theories.iter().filter_map(|theory| Some(theory.fit * of(&theory.grown)?));
+        // A little more, for the last digits.
+        ground.weights.kept.read((theories.fold(own, f64::max) * (1.0 + 1e-9)).min(1.0))
     }
 
     /// The theory by which a claim was made, if it was.

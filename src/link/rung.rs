@@ -10,6 +10,11 @@ pub(super) const GROUPS: usize = Group::ALL.len();
 /// Number of rungs.
 pub(super) const RUNGS: usize = Rung::ALL.len();
 
+/// For each group, in the order of [`Group::ALL`], the place of its first rung in [`Rung::ALL`] and the one behind its
+/// last.
+pub(super) const SPANS: [(usize, usize); GROUPS] =
+    [(0, 1), (1, 4), (4, 9), (9, 12), (12, 16), (16, 18), (18, 19), (19, 21), (21, 23)];
+
 /// One level of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Rung {
@@ -65,6 +70,11 @@ impl Rung {
         Self::MailBanners,
         Self::MailExtensions,
     ];
+
+    /// Its place in [`Rung::ALL`].
+    pub(super) fn place(self) -> usize {
+        self as usize
+    }
 
     /// Its group.
     pub(super) fn group(self) -> Group {
@@ -176,6 +186,16 @@ pub(super) fn is_provider_side(group: Group) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_spans_are_those_of_the_groups() {
+        for (group, (start, end)) in Group::ALL.into_iter().zip(SPANS) {
+            let of_group = |rung: &&Rung| rung.group() == group;
+            assert_eq!(Rung::ALL.iter().position(|rung| rung.group() == group), Some(start));
+            assert_eq!(Rung::ALL.iter().filter(of_group).count(), end - start);
+        }
+        assert!(Rung::ALL.into_iter().enumerate().all(|(place, rung)| rung.place() == place));
+    }
 
     #[test]
     fn rungs_stand_in_the_order_of_their_groups_and_of_their_numbers() {

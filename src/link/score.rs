@@ -16,11 +16,11 @@
 //! whole weight to each `W` but shares it out in `D`, so that its number of keys is no evidence.
 
 use super::defaults::{Defaults, ceiling};
-use super::hand::Hands;
+use super::hand::{Hands, Told};
 use super::logistic::probability;
-use super::population::{Population, small};
-use super::rung::{GROUPS, RUNGS, Rung, is_provider_side};
-use super::weights::{Sum, Weights};
+use super::population::{Population, at, small};
+use super::rung::{GROUPS, RUNGS, Rung, SPANS, is_provider_side};
+use super::weights::{GroupWeights, Sum, Weights};
 use crate::facet::{Group, Habit};
 
 /// The Pitman-Yor discount.
@@ -82,6 +82,13 @@ pub(super) struct Held {
     pub(super) hand: f64,
 }
 
+impl Held {
+    /// What agreement in it adds for a host outside the set, before it is shared out.
+    pub(super) fn gain(&self) -> f64 {
+        (self.mass - DISCOUNT.min(0.5 * self.mass)) * self.rarity
+    }
+}
+
 /// One rung of a set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RungProfile {
@@ -91,9 +98,34 @@ pub(super) struct RungProfile {
     pub(super) mass: f64,
     /// Number of distinct values, soft.
     distinct: f64,
+    /// A bit for each value, by the end of its code: most values of most hosts are not in the set, and are told by this.
+    sieve: Vec<u64>,
 }
 
 impl RungProfile {
+    /// False for a value that no member shows.
+    fn may_hold(&self, code: u32) -> bool {
+        let bits = self.sieve.get(at(code >> 6) & self.sieve.len().wrapping_sub(1));
+        bits.is_some_and(|bits| bits >> (code & 63) & 1 == 1)
+    }
+
+    /// Some sixteen bits for each value, so that few others meet one.
+    fn make_sieve(&mut self) {
+        self.sieve = vec![0; (self.held.len() / 4).next_power_of_two()];
+        let mask = self.sieve.len() - 1;
+        for held in &self.held {
+            if let Some(bits) = self.sieve.get_mut(at(held.code >> 6) & mask) {
+                *bits |= 1 << (held.code & 63);
+            }
+        }
+    }
+
+    /// The ratio with this rung, from that of the rungs below; `gain` is 0 where host and set differ.
+    fn step(&self, weights: &GroupWeights, own: f64, mass: f64, gain: f64, below: f64) -> f64 {
+        let distinct = (self.distinct - own).max(0.0);
+        (gain + (weights.alpha + DISCOUNT * distinct) * below) / (mass + weights.alpha)
+    }
+
     /// All values that members share with anybody, by code.
     pub(super) fn all(&self) -> impl Iterator<Item = &Held> {
         self.held.iter()
@@ -116,6 +148,9 @@ pub(super) struct Profile {
     ceilings: [f64; GROUPS],
     /// Hosts outside the set in which each group was observed.
     pub(super) background: [f64; GROUPS],
+    /// For each group the log ratio of a host that shares nothing with the set, by which of the rungs it has shared values
+    /// on: most groups of most hosts.
+    quiet: [Vec<f64>; GROUPS],
 }
 
 /// What all groups together say of one host.
@@ -155,7 +190,7 @@ impl Scored {
 impl Profile {
     /// Counts a set. `kin` are hosts outside the set that are not to count as background.
     pub(super) fn new(ground: Ground<'_>, members: &[Member], kin: &[u32]) -> Self {
-        let Ground { population, weights, defaults, hands } = ground;
+        let Ground { population, weights, hands, .. } = ground;
         let mut kin: Vec<u32> = kin.to_vec();
         kin.retain(|host| members.binary_search_by_key(host, |member| member.0).is_err());
         let kin_mass = f64::from(small(kin.len()));
@@ -181,8 +216,7 @@ impl Profile {
                 profile.distinct += share.min(1.0);
                 let kin_here = kin.iter().filter(|host| column.codes(**host).contains(code)).count();
                 let others = f64::from(column.count(*code)) - mass - f64::from(small(kin_here));
-                let habit = defaults.habit(rung, column.value(*code));
-                let hand = if habit.is_some() { 0.0 } else { hands.of(population, weights, rung, *code) };
+                let Told { habit, hand } = hands.of(ground, rung, *code);
                 let rarity = outside / (others.max(0.0) * (1.0 - hand) + 0.5);
                 profile.held.push(Held { code: *code, mass, members: small(same.len()), rarity, habit, hand });
             }
@@ -190,8 +224,13 @@ impl Profile {
                 *seen = seen.max(f64::from(column.observed()) - profile.mass);
             }
         }
+        rungs.iter_mut().for_each(RungProfile::make_sieve);
         let ceilings = background.map(|seen| (seen / RULE_OF_THREE).max(1.0).ln());
-        Self { rungs, mass: members.iter().map(|member| member.1).sum(), ceilings, background }
+        let mut quiet: [Vec<f64>; GROUPS] = std::array::from_fn(|_| Vec::new());
+        for ((slot, span), weights) in quiet.iter_mut().zip(SPANS).zip(weights.groups()) {
+            *slot = (0..1_usize << (span.1 - span.0)).map(|shows| silence(&rungs, span, weights, shows)).collect();
+        }
+        Self { rungs, mass: members.iter().map(|member| member.1).sum(), ceilings, background, quiet }
     }
 
     /// All rungs.
@@ -201,7 +240,12 @@ impl Profile {
 
     /// The rung of this profile.
     pub(super) fn rung(&self, rung: Rung) -> Option<&RungProfile> {
-        self.rungs().find(|(one, _)| *one == rung).map(|(_, profile)| profile)
+        self.rungs.get(rung.place())
+    }
+
+    /// The most that a group, by its place, may count.
+    pub(super) fn ceiling(&self, group: usize) -> Option<f64> {
+        self.ceilings.get(group).copied()
     }
 
     /// The entry of a value.
@@ -211,48 +255,65 @@ impl Profile {
 
     /// What each group says of a host whose own weight in the set is `own`.
     pub(super) fn ratios(&self, ground: Ground<'_>, host: u32, own: f64) -> [Ratio; GROUPS] {
+        // A bit for each rung: where the host shows anything, where others show it too, and where members may.
+        let (mut observed, mut shows, mut hits) = (0_u32, 0_u32, 0_u32);
+        for (place, (codes, profile)) in ground.population.row(host).zip(&self.rungs).enumerate() {
+            let Some(codes) = codes.filter(|_| profile.mass > 0.0) else { continue };
+            observed |= 1 << place;
+            shows |= u32::from(!codes.is_empty()) << place;
+            hits |= u32::from(codes.iter().any(|code| profile.may_hold(*code))) << place;
+        }
         let mut out = [Ratio::UNOBSERVED; GROUPS];
-        let groups = Group::ALL.iter().zip(ground.weights.groups());
-        let mut rungs = ground.population.columns().zip(&self.rungs).rev().peekable();
-        for ((group, weights), slot) in groups.zip(&mut out).rev() {
-            let mut ratio = 1.0_f64;
-            let mut set_observed = false;
-            while let Some(((rung, column), profile)) = rungs.next_if(|((rung, _), _)| rung.group() == *group) {
-                if !column.is_observed(host) {
-                    continue;
-                }
-                slot.observed = true;
-                let mass = (profile.mass - own).max(0.0);
-                set_observed |= mass > 0.0;
-                let codes = column.codes(host);
-                if codes.is_empty() || mass <= 0.0 {
-                    continue;
-                }
-                let mut best: Option<(f64, &Held)> = None;
-                for held in codes.iter().filter_map(|code| profile.held(*code)) {
-                    let left = held.mass - own;
-                    if left > 1e-9 {
-                        let gain = (left - DISCOUNT.min(0.5 * left)) * held.rarity;
-                        if best.is_none_or(|(most, _)| gain > most) {
-                            best = Some((gain, held));
-                        }
-                    }
-                }
-                let distinct = (profile.distinct - own).max(0.0);
-                let gain = best.map_or(0.0, |(gain, _)| gain);
-                ratio = (gain + (weights.alpha + DISCOUNT * distinct) * ratio) / (mass + weights.alpha);
-                if let Some((_, held)) = best {
-                    ratio = ratio.min(ceiling(held.habit, ground.population.size()));
-                    slot.hit = Some((rung, held.code));
-                }
-            }
-            slot.observed &= set_observed;
-            slot.ln = if slot.observed { ratio.max(1e-9).ln() } else { 0.0 };
-            if let Some(held) = slot.hit.and_then(|(rung, code)| self.held(rung, code)) {
-                slot.hand = held.hand;
+        let groups = SPANS.iter().zip(&self.quiet).zip(ground.weights.groups());
+        for (slot, ((span, quiet), weights)) in out.iter_mut().zip(groups) {
+            let of_group = |bits: u32| (bits >> span.0) & ((1 << (span.1 - span.0)) - 1);
+            if own > 0.0 || of_group(hits) != 0 {
+                *slot = self.ratio(ground, *span, weights, host, own);
+            } else if of_group(observed) != 0 {
+                let ln = quiet.get(at(of_group(shows))).copied().unwrap_or(0.0);
+                *slot = Ratio { observed: true, ln, ..Ratio::UNOBSERVED };
             }
         }
         out
+    }
+
+    /// What one group says of a host.
+    fn ratio(&self, ground: Ground<'_>, span: (usize, usize), weights: &GroupWeights, host: u32, own: f64) -> Ratio {
+        let mut slot = Ratio::UNOBSERVED;
+        let mut ratio = 1.0_f64;
+        let mut set_observed = false;
+        let rungs = Rung::ALL.iter().zip(&self.rungs).skip(span.0).zip(ground.population.span(span));
+        for ((rung, profile), column) in rungs.rev() {
+            if !column.is_observed(host) {
+                continue;
+            }
+            slot.observed = true;
+            let mass = (profile.mass - own).max(0.0);
+            set_observed |= mass > 0.0;
+            let codes = column.codes(host);
+            if codes.is_empty() || mass <= 0.0 {
+                continue;
+            }
+            let mut best: Option<(f64, &Held)> = None;
+            for held in codes.iter().filter_map(|code| profile.held(*code)) {
+                let left = held.mass - own;
+                if left > 1e-9 {
+                    let gain = (left - DISCOUNT.min(0.5 * left)) * held.rarity;
+                    if best.is_none_or(|(most, _)| gain > most) {
+                        best = Some((gain, held));
+                    }
+                }
+            }
+            ratio = profile.step(weights, own, mass, best.map_or(0.0, |(gain, _)| gain), ratio);
+            if let Some((_, held)) = best {
+                ratio = ratio.min(ceiling(held.habit, ground.population.size()));
+                slot.hit = Some((*rung, held.code));
+                slot.hand = held.hand;
+            }
+        }
+        slot.observed &= set_observed;
+        slot.ln = if slot.observed { ln(ratio) } else { 0.0 };
+        slot
     }
 
     /// A host against this set: each group's weighted evidence, the prior, and what agreement in several groups, or in a
@@ -279,6 +340,23 @@ impl Profile {
         scored.log_odds += scored.together(&ground.weights.seed, None);
         scored
     }
+}
+
+/// The log ratio of a group on whose rungs a host, no member, shows nothing of the set's; a bit of `shows` for each rung
+/// where it has a shared value.
+fn silence(rungs: &[RungProfile; RUNGS], span: (usize, usize), weights: &GroupWeights, shows: usize) -> f64 {
+    let mut ratio = 1.0_f64;
+    for (bit, profile) in rungs.iter().take(span.1).skip(span.0).enumerate().rev() {
+        if shows >> bit & 1 == 1 && profile.mass > 0.0 {
+            ratio = profile.step(weights, 0.0, profile.mass.max(0.0), 0.0, ratio);
+        }
+    }
+    ln(ratio)
+}
+
+/// A ratio's natural logarithm.
+fn ln(ratio: f64) -> f64 {
+    ratio.max(1e-9).ln()
 }
 
 /// The place of a rung's group in [`Group::ALL`].

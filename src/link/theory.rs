@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::fleet;
-use super::grow::{Grown, grow, is_confirmed};
+use super::grow::{Grown, grow, grow_set, is_confirmed};
 use super::score::{Ground, Scored, weight_in};
 
 /// A core that found no more than so many hosts led nowhere.
@@ -20,6 +20,8 @@ const FROM: f64 = 0.01;
 const TRIED: usize = 8;
 /// A set that grew to fewer is none.
 const SMALLEST: usize = 4;
+/// Most confirmed hosts that grow a set of their own.
+const EACH: usize = 12;
 /// One that fits less is dropped.
 const FITS: f64 = 0.02;
 
@@ -54,11 +56,26 @@ pub(super) fn theories(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>
     let sum: f64 = 1.0 + found.iter().map(|theory| odds(theory.fit)).sum::<f64>();
     for theory in &mut found {
         theory.fit = odds(theory.fit) / sum;
+        theory.grown.gather(ground);
     }
+    found.extend(each(ground, grown, barred));
     found
 }
 
-/// All theories, each judged for itself.
+/// The sets that single confirmed hosts grow, where several are confirmed: hosts of different fleets dilute each other.
+/// Such a set is the provider's as far as it is pure.
+fn each(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> Vec<Theory> {
+    let confirmed = &grown.confirmed;
+    if confirmed.len() < 2 {
+        return Vec::new();
+    }
+    let step = confirmed.len().div_ceil(EACH);
+    let own =
+        |host: &u32| Theory { around: *host, grown: grow(ground, &[*host], barred), figures: Vec::new(), fit: 1.0 };
+    confirmed.iter().step_by(step).map(own).collect()
+}
+
+/// All theories, each judged for itself, without candidates.
 pub(super) fn all(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> Vec<Theory> {
     let core = grown.fleets.members.first().map_or(&[][..], |core| core);
     if core.len() > grown.confirmed.len() + LED_NOWHERE {
@@ -86,7 +103,7 @@ pub(super) fn all(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> 
             continue;
         }
         tried += 1;
-        let theirs = grow(ground, &[around], barred);
+        let theirs = grow_set(ground, &[around], barred);
         covered.extend(theirs.members.iter().map(|member| member.0));
         if theirs.members.len() >= SMALLEST {
             let part = theirs.fleets.members.first().map_or(&[][..], |part| part);

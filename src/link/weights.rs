@@ -32,6 +32,8 @@ pub struct Weights {
     pub(super) fleet: Logistic,
     /// Whether a set grown around another host is the confirmed hosts'.
     pub(super) theory: Logistic,
+    /// Whether a host of a cluster without a seed is of the operator of most of its hosts.
+    pub(super) member: Logistic,
     /// What scores have kept.
     pub(super) kept: Kept,
     /// Whether a shared value shows one hand ([`super::hand`]).
@@ -97,6 +99,8 @@ struct File {
     fleet: Logistic,
     theory: Logistic,
     #[serde(default)]
+    member: Logistic,
+    #[serde(default)]
     kept: Kept,
     hand: BTreeMap<String, Logistic>,
 }
@@ -133,9 +137,9 @@ impl Weights {
         for (slot, group) in groups.iter_mut().zip(Group::ALL) {
             *slot = *file.groups.get(group.as_str()).ok_or(WeightsError::Missing(group.as_str()))?;
         }
-        let File { name, source, fitted_at_hosts, seed, purity, hand, fleet, theory, kept, .. } = file;
+        let File { name, source, fitted_at_hosts, seed, purity, hand, fleet, theory, member, kept, .. } = file;
         let digest = digest(text.as_bytes());
-        Ok(Self { name, source, digest, fitted_at_hosts, groups, seed, purity, fleet, theory, kept, hand })
+        Ok(Self { name, source, digest, fitted_at_hosts, groups, seed, purity, fleet, theory, member, kept, hand })
     }
 
     /// Whether a shared value of a group shows one hand; `None` where that was not fitted.
@@ -189,6 +193,11 @@ impl Weights {
         }
     }
 
+    /// The same with other membership of clusters without a seed.
+    pub(super) fn with_members(&self, members: &[Check]) -> Self {
+        Self { member: Logistic::fit(&super::blind::names(), members), ..self.clone() }
+    }
+
     /// The same with another table of what scores keep.
     pub(super) fn with_kept(&self, kept: Kept) -> Self {
         Self { kept, ..self.clone() }
@@ -213,6 +222,7 @@ impl Weights {
             hand: self.hand.clone(),
             fleet: self.fleet.clone(),
             theory: self.theory.clone(),
+            member: self.member.clone(),
             kept: self.kept.clone(),
         };
         serde_json::to_string_pretty(&file).unwrap_or_default()
@@ -257,7 +267,7 @@ mod tests {
     #[test]
     fn the_weights_that_come_with_the_program_are_well_formed() {
         let weights = Weights::builtin().unwrap();
-        assert_eq!(weights.name(), "landscape-2");
+        assert_eq!(weights.name(), "landscape-3");
         assert!(weights.groups().iter().all(|group| group.alpha > 0.0 && group.support > 0.0 && group.against >= 0.0));
         assert_eq!(weights.purity.len(), super::super::grow::CHECKS.len());
     }

@@ -112,7 +112,7 @@ pub(super) fn against_provider(
     name.clone_into(&mut out.against);
     out.set_size = explain::hosts(set.members.len());
     out.confirmed = explain::hosts(provider.confirmed.len());
-    out.purity = rounded(set.fleets.trust_of(ground, host), 6);
+    out.purity = rounded(set.fleets.trust_of(ground, host, &scored), 6);
     out.fleets = explain::hosts(set.fleets.members.len());
     out.score_by_seeds = rounded(grown.seeds.score(ground, host, alone).probability(), 9);
     out.reasons = [confirmation(provider, host), out.reasons].concat();

@@ -1,7 +1,7 @@
 //! What leaves the house: own addresses taken out, e-mail addresses where asked, and strangers' text made safe to look at
 //! with its exact bytes beside it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::facet::{FacetKind, escape_terminal, show_bytes, show_cut};
 
@@ -168,17 +168,26 @@ pub fn defang(text: &str) -> String {
     out
 }
 
-/// A word of letters, digits, dots, dashes and colons.
+/// A word of letters, digits, dots, dashes and colons. An IPv6 address may stand behind another word: `host:2001:db8::7`.
 fn defanged_word(word: &str) -> String {
     // The end of a sentence, or a colon behind the address.
     let bare = word.trim_end_matches('.');
-    if [bare, bare.strip_suffix(':').unwrap_or(bare)].iter().any(|one| one.parse::<std::net::Ipv6Addr>().is_ok()) {
-        let at_gap = word.replace("::", "[::]");
-        return if at_gap == word { word.replace(':', "[:]") } else { at_gap };
+    let ends = [bare, bare.strip_suffix(':').unwrap_or(bare)];
+    let is_v6 = |start: usize| {
+        let fits =
+            |end: &&str| end.get(start..).is_some_and(|text| text.len() <= 45 && text.parse::<Ipv6Addr>().is_ok());
+        ends.iter().any(fits)
+    };
+    let starts = std::iter::once(0).chain(word.match_indices(':').map(|(at, _)| at + 1));
+    if word.matches(':').nth(1).is_some()
+        && let Some((before, address)) =
+            starts.filter(|start| is_v6(*start)).min().and_then(|at| word.split_at_checked(at))
+    {
+        let at_gap = address.replace("::", "[::]");
+        return before.to_owned() + &if at_gap == address { address.replace(':', "[:]") } else { at_gap };
     }
-    let parts: Vec<String> =
-        word.split(':').map(|part| if is_place(part) { part.replace('.', "[.]") } else { part.to_owned() }).collect();
-    parts.join(":")
+    let shown = |part: &str| if is_place(part) { part.replace('.', "[.]") } else { part.to_owned() };
+    word.split(':').map(shown).collect::<Vec<_>>().join(":")
 }
 
 /// True for an IPv4 address and for what looks like a name with a top-level domain.
@@ -189,7 +198,7 @@ fn is_place(word: &str) -> bool {
     let name = word.trim_matches('.');
     let last = name.rsplit('.').next().unwrap_or_default();
     let is_top = last.starts_with("xn--") || (last.chars().count() > 1 && last.chars().all(char::is_alphabetic));
-    name.split('-').any(|part| part.parse::<std::net::Ipv4Addr>().is_ok()) || (name.contains('.') && is_top)
+    name.split('-').any(|part| part.parse::<Ipv4Addr>().is_ok()) || (name.contains('.') && is_top)
 }
 
 #[cfg(test)]
@@ -243,6 +252,7 @@ mod tests {
             defang("7.113.0.203.in-addr.arpa, *.xn--bcher-kva.example"),
             "7[.]113[.]0[.]203[.]in-addr[.]arpa, *[.]xn--bcher-kva[.]example"
         );
+        assert_eq!(defang("host:2001:db8::7 host:203.0.113.7"), "host:2001:db8[::]7 host:203[.]0[.]113[.]7");
         assert_eq!(defang("203.0.113.7."), "203[.]0[.]113[.]7[.]");
     }
 

@@ -322,12 +322,31 @@ fn moment(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
+/// Salts, drawn many at a time: one call to the system for each would be a good part of what a leaf costs.
+#[derive(Debug, Default)]
+pub(super) struct Salts(Vec<Salt>);
+
+impl Salts {
+    /// The next, never given before.
+    pub(super) fn next(&mut self) -> Result<Salt> {
+        if let Some(salt) = self.0.pop() {
+            return Ok(salt);
+        }
+        let mut block = [Salt::default(); 256];
+        fill(block.as_flattened_mut())?;
+        self.0.extend(block);
+        self.next()
+    }
+}
+
 pub(super) fn salt() -> Result<Salt> {
     let mut salt = Salt::default();
-    SystemRandom::new()
-        .fill(&mut salt)
-        .map_err(|_| StoreError::Database("the system gives no random numbers".into()))?;
+    fill(&mut salt)?;
     Ok(salt)
+}
+
+fn fill(bytes: &mut [u8]) -> Result<()> {
+    SystemRandom::new().fill(bytes).map_err(|_| StoreError::Database("the system gives no random numbers".into()))
 }
 
 /// SHA-256 of this program's file, read once.

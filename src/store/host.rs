@@ -44,19 +44,41 @@ impl Case {
         Ok(self.connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM hosts)", [], |row| row.get(0))?)
     }
 
+    /// Gives `each` these hosts as they stand now; addresses that the case does not know are passed over.
+    ///
+    /// # Errors
+    /// When the case cannot be read, or what `each` gives.
+    pub fn facts_of<E: From<StoreError>>(
+        &self,
+        addresses: &[IpAddr],
+        mut each: impl FnMut(HostFacts) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let _snapshot = self.snapshot()?;
+        let mut looks = Looks::new(&self.connection)?;
+        let read = "SELECT id, address, asn, prefix, first_seen_at_ms, last_seen_at_ms FROM hosts WHERE address = ?1";
+        let mut statement = self.connection.prepare_cached(read).map_err(StoreError::from)?;
+        for one in addresses {
+            let mut rows = statement.query([address::key(*one)]).map_err(StoreError::from)?;
+            if let Some(row) = rows.next().map_err(StoreError::from)? {
+                let (id, mut host) = read_host(row)?;
+                looks.fill(id, &mut host)?;
+                each(host)?;
+            }
+        }
+        Ok(())
+    }
+
     /// One host as it stands now; `None` for an address the case does not know.
     ///
     /// # Errors
     /// When the case cannot be read.
     pub fn host(&self, address: IpAddr) -> Result<Option<HostFacts>> {
-        let _snapshot = self.snapshot()?;
-        let read = "SELECT id, address, asn, prefix, first_seen_at_ms, last_seen_at_ms FROM hosts WHERE address = ?1";
-        let mut statement = self.connection.prepare_cached(read)?;
-        let mut rows = statement.query([address::key(address)])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let (id, mut host) = read_host(row)?;
-        Looks::new(&self.connection)?.fill(id, &mut host)?;
-        Ok(Some(host))
+        let mut found = None;
+        self.facts_of::<StoreError>(&[address], |host| {
+            found = Some(host);
+            Ok(())
+        })?;
+        Ok(found)
     }
 }
 

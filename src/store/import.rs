@@ -5,15 +5,20 @@
 //! `22,80,443`). The port is 0, since a flat host does not say which fact came from which. What it says of one address
 //! in several lines is put together. Groups that timed out stand in the `timed_out` column of their protocol's row.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, params};
 use serde_json::json;
 
+use super::batch::Batch;
 use super::host::{ALL_PORTS, show_ports};
-use super::row::{Memory, NewRow, Rows, Sighting};
+use super::intern::Known;
+use super::row::{NewRow, Rows, Sighting};
 use super::{Action, Case, Result, RunId, StoreError, count, int, leaf, record, scope};
 use crate::clock::Timestamp;
 use crate::facet::{FacetKind, Group, HostFacts};
 use crate::observation::Outcome;
+use crate::seal::{Digest, ReadingText};
 
 /// Where imported hosts come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,10 +96,19 @@ impl Case {
 
 struct Import<'a> {
     rows: Rows<'a>,
-    memory: Memory,
+    batch: Batch<'a>,
+    known: Known,
     at: Timestamp,
     before: u64,
     counts: ImportCounts,
+    /// The number of the first row of this run.
+    first: i64,
+    /// For each row of this run, in order, the digest of its reading: read back, they would cost as much as all the rest.
+    readings: Vec<Digest>,
+    /// Rows to which a later line added.
+    taken_up: BTreeSet<i64>,
+    /// Lines that said nothing of any service.
+    bare: u64,
 }
 
 impl<'a> Import<'a> {
@@ -111,10 +125,15 @@ impl<'a> Import<'a> {
         let counts = ImportCounts { run: connection.last_insert_rowid(), ..ImportCounts::default() };
         Ok(Self {
             rows: Rows::new(connection)?,
-            memory: Memory::new()?,
+            batch: Batch::new(connection)?,
+            known: Known::default(),
             at: spec.at,
             before: known_hosts(connection)?,
             counts,
+            first: connection.query_row("SELECT coalesce(max(id), 0) + 1 FROM observations", [], |row| row.get(0))?,
+            readings: Vec::new(),
+            taken_up: BTreeSet::new(),
+            bare: 0,
         })
     }
 
@@ -122,18 +141,22 @@ impl<'a> Import<'a> {
         let HostFacts { address, asn, prefix, first_seen: first, last_seen: last, .. } = *host;
         let id = self.rows.host(&Sighting { address, asn, prefix, first, last, count: 1 })?;
         self.counts.hosts += 1;
+        let mut said = false;
         for protocol in PROTOCOLS {
-            self.put_protocol(id, protocol, host)?;
+            said |= self.put_protocol(id, protocol, host)?;
         }
+        self.bare += u64::from(!said);
         Ok(())
     }
 
-    fn put_protocol(&mut self, id: i64, protocol: &str, host: &HostFacts) -> Result<()> {
-        let ports = show_ports(&host.open_ports);
-        let mut facets: Vec<(FacetKind, &[u8], Option<&str>)> = Vec::new();
+    /// Puts what is said of one protocol in; false when that is nothing.
+    fn put_protocol(&mut self, id: i64, protocol: &str, host: &HostFacts) -> Result<bool> {
+        let ports;
+        let mut facets: Vec<(FacetKind, &[u8], Option<&'static str>)> = Vec::new();
         if protocol == "ports" {
             // Derived from the ports, so taken from nowhere else.
             if !host.open_ports.is_empty() || host.all_ports {
+                ports = show_ports(&host.open_ports);
                 facets.push((FacetKind::PortsOpen, ports.as_bytes(), host.all_ports.then_some(ALL_PORTS)));
             }
         } else {
@@ -143,7 +166,7 @@ impl<'a> Import<'a> {
         let mut timed_out: Vec<&str> =
             host.timed_out.iter().filter(|group| told_by(**group) == protocol).map(|group| group.as_str()).collect();
         if facets.is_empty() && timed_out.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         timed_out.dedup();
         let outcome = if facets.is_empty() { Outcome::TimedOut } else { Outcome::Answered };
@@ -164,28 +187,44 @@ impl<'a> Import<'a> {
             capture: None,
         };
         let (observation, first_place) = match self.rows.row(&row)? {
-            Some(observation) => (observation, 0),
-            None => self.rows.take_up(&row)?,
+            Some(observation) => {
+                let mut text = ReadingText::new(outcome.as_str(), None);
+                facets.iter().for_each(|(kind, value, extra)| text.facet(kind.as_str(), value, *extra));
+                self.readings.push(ReadingText::digest(&text.finish()));
+                (observation, 0)
+            }
+            None => {
+                self.batch.flush(&mut self.known)?;
+                let (observation, place) = self.rows.take_up(&row)?;
+                self.taken_up.insert(observation);
+                (observation, place)
+            }
         };
         for (place, (kind, value, extra)) in (first_place..).zip(facets) {
-            self.rows.facet(&mut self.memory, observation, place, kind, value, extra)?;
+            self.batch.put(&mut self.known, (observation, place), kind, value, extra)?;
             self.counts.facets += 1;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn end(mut self, connection: &Connection, spec: &ImportSpec) -> Result<ImportCounts> {
+        self.batch.flush(&mut self.known)?;
         self.counts.new_hosts = known_hosts(connection)?.saturating_sub(self.before);
         let ImportCounts { run, hosts, new_hosts, facets } = self.counts;
-        let body = json!({
+        let mut body = json!({
             "run": run, "format": spec.format, "source": spec.source, "sha256": spec.sha256.map(|sha256| scope::hex(&sha256)),
             "hosts": hosts, "new_hosts": new_hosts, "facets": facets, "version": spec.version,
         });
+        if self.bare > 0
+            && let Some(body) = body.as_object_mut()
+        {
+            body.insert("bare_hosts".to_owned(), self.bare.into());
+        }
         connection.execute(
             "UPDATE runs SET hosts = ?2, summary = ?3 WHERE id = ?1",
             params![run, int(hosts), body.to_string()],
         )?;
-        leaf::put_missing(connection, Some(run))?;
+        leaf::put_import(connection, self.first, &self.readings, &self.taken_up)?;
         leaf::seal_waiting(connection, spec.at, &spec.actor, 1)?;
         record::append(connection, spec.at, &spec.actor, Action::Import, &spec.source, &body)?;
         Ok(self.counts)

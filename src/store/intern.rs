@@ -45,7 +45,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    fn get(&mut self, digest: &[u8; 32]) -> Option<i64> {
+    pub(super) fn get(&mut self, digest: &[u8; 32]) -> Option<i64> {
         if let Some(id) = self.young.get(digest) {
             return Some(*id);
         }
@@ -54,7 +54,7 @@ impl Known {
         Some(id)
     }
 
-    fn put(&mut self, digest: [u8; 32], id: i64) {
+    pub(super) fn put(&mut self, digest: [u8; 32], id: i64) {
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
@@ -101,7 +101,7 @@ impl<'a> Intern<'a> {
     }
 
     /// Stores a value at `id` or the first place after it that is free or its own.
-    fn place(&mut self, mut id: i64, kind: &str, value: &[u8]) -> Result<i64> {
+    pub(super) fn place(&mut self, mut id: i64, kind: &str, value: &[u8]) -> Result<i64> {
         loop {
             if self.insert.execute(params![id, kind, value])? == 1 {
                 return Ok(id);

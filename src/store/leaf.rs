@@ -1,10 +1,12 @@
 //! Leaves: every observation is sealed with the digests of what was heard and of what was read from it. Leaves are written
 //! in the transaction that writes the observation; a record `sealed` holds the Merkle root over a stretch of them.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
-use super::chain::{self, Entry};
+use super::chain::{self, Entry, Salts};
 use super::{Action, Result, RunId, StoreError, address, record};
 use crate::clock::Timestamp;
 use crate::seal::{self, Digest, Leaf, ReadingText};
@@ -22,17 +24,23 @@ pub(super) const COLUMNS: &str =
 /// Puts leaves in within one transaction.
 pub(super) struct Leaves<'a> {
     insert: CachedStatement<'a>,
+    salts: Salts,
 }
 
 impl<'a> Leaves<'a> {
     pub(super) fn new(connection: &'a Connection) -> Result<Self> {
         let insert = "INSERT INTO leaves (observation, hash, reading, salt) VALUES (?1, ?2, ?3, ?4)";
-        Ok(Self { insert: connection.prepare_cached(insert)? })
+        Ok(Self { insert: connection.prepare_cached(insert)?, salts: Salts::default() })
     }
 
     /// Puts the leaf of an observation in; its salt and the reading's digest are filled in here.
-    pub(super) fn put(&mut self, observation: i64, mut leaf: Leaf, reading: &str) -> Result<()> {
-        let (salt, digest) = (chain::salt()?, ReadingText::digest(reading));
+    pub(super) fn put(&mut self, observation: i64, leaf: Leaf, reading: &str) -> Result<()> {
+        self.put_digest(observation, leaf, ReadingText::digest(reading))
+    }
+
+    /// The same for a reading whose digest is known.
+    fn put_digest(&mut self, observation: i64, mut leaf: Leaf, digest: Digest) -> Result<()> {
+        let salt = self.salts.next()?;
         leaf.salt = seal::hex(&salt);
         leaf.reading_sha256 = seal::hex(&digest);
         self.insert.execute(params![observation, &leaf.hash()[..], &digest[..], &salt[..]])?;
@@ -98,6 +106,41 @@ pub(super) fn put_missing(connection: &Connection, run: Option<RunId>) -> Result
     put_from(connection, &sql, run)
 }
 
+/// Puts leaves in for the observations from `first` on, which an import has just put in one after the other. `readings` are
+/// the digests of what was read, in their order; those of rows in `changed` are made anew.
+pub(super) fn put_import(
+    connection: &Connection,
+    first: i64,
+    readings: &[Digest],
+    changed: &BTreeSet<i64>,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM observations o JOIN hosts h ON h.id = o.host LEFT JOIN captures c ON c.id = o.capture
+         WHERE o.id >= ?1 ORDER BY o.id"
+    );
+    let (mut leaves, mut texts) = (Leaves::new(connection)?, Readings::new(connection)?);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([first])?;
+    for (known, expected) in readings.iter().zip(first..) {
+        let row = rows.next()?.ok_or_else(|| StoreError::damaged("an observation that was put in and is not there"))?;
+        let observation: i64 = row.get(0)?;
+        if observation != expected {
+            return Err(StoreError::damaged("observations of an import that do not follow each other"));
+        }
+        let digest = if changed.contains(&observation) { reading_of(row, &mut texts, observation)? } else { *known };
+        leaves.put_digest(observation, leaf_of(row)?, digest)?;
+    }
+    Ok(())
+}
+
+/// The digest of what was read from an observation, from [`COLUMNS`].
+fn reading_of(row: &Row<'_>, readings: &mut Readings<'_>, observation: i64) -> Result<Digest> {
+    let odd = |_| StoreError::damaged("an outcome that is no text");
+    let outcome = row.get_ref(13)?.as_str().map_err(odd)?;
+    let detail = row.get_ref(14)?.as_str_or_null().map_err(odd)?;
+    Ok(ReadingText::digest(&readings.text(observation, outcome, detail)?))
+}
+
 /// Puts one more leaf in for an observation that was read anew.
 pub(super) fn put_again(connection: &Connection, observation: i64) -> Result<()> {
     let sql = format!(
@@ -115,11 +158,8 @@ fn put_from(connection: &Connection, sql: &str, number: Option<i64>) -> Result<u
     let mut put = 0;
     while let Some(row) = rows.next()? {
         let observation = row.get(0)?;
-        let odd = |_| StoreError::damaged("an outcome that is no text");
-        let outcome = row.get_ref(13)?.as_str().map_err(odd)?;
-        let detail = row.get_ref(14)?.as_str_or_null().map_err(odd)?;
-        let reading = readings.text(observation, outcome, detail)?;
-        leaves.put(observation, leaf_of(row)?, &reading)?;
+        let digest = reading_of(row, &mut readings, observation)?;
+        leaves.put_digest(observation, leaf_of(row)?, digest)?;
         put += 1;
     }
     Ok(put)

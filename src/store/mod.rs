@@ -22,6 +22,7 @@ use crate::clock::Timestamp;
 
 mod address;
 mod asked;
+mod batch;
 mod capture;
 mod chain;
 mod columns;
@@ -51,6 +52,7 @@ mod writer;
 
 pub use asked::{Asked, AskedState, AskedTotals};
 pub use chain::{ChainedRecord, LineSignature};
+pub use columns::{ColumnsStamp, KeptColumns};
 pub use dataset::StoredDataset;
 pub use diff::{Change, What};
 pub use error::{Result, StoreError};

@@ -87,6 +87,7 @@ impl NewRow<'_> {
 /// The statements, prepared once per transaction.
 pub(super) struct Rows<'a> {
     connection: &'a Connection,
+    new_host: CachedStatement<'a>,
     host: CachedStatement<'a>,
     observation: CachedStatement<'a>,
     twin: CachedStatement<'a>,
@@ -100,6 +101,11 @@ impl<'a> Rows<'a> {
     pub(super) fn new(connection: &'a Connection) -> Result<Self> {
         Ok(Self {
             connection,
+            // Most hosts are new, and giving the number back by `RETURNING` costs as much as the row.
+            new_host: connection.prepare_cached(
+                "INSERT INTO hosts (address, ip, asn, prefix, first_seen_at_ms, last_seen_at_ms, sightings)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (address) DO NOTHING",
+            )?,
             // As `Seen::merge`; a missing sight changes nothing, a newer origin replaces an older.
             host: connection.prepare_cached(
                 "INSERT INTO hosts (address, ip, asn, prefix, first_seen_at_ms, last_seen_at_ms, sightings)
@@ -133,18 +139,14 @@ impl<'a> Rows<'a> {
 
     /// The host's number; what was known of it and this sighting are merged.
     pub(super) fn host(&mut self, host: &Sighting) -> Result<i64> {
-        Ok(self.host.query_row(
-            params![
-                address::key(host.address),
-                host.address.to_string(),
-                host.asn,
-                host.prefix.map(|prefix| prefix.to_string()),
-                host.first.map(Timestamp::as_millisecond),
-                host.last.map(Timestamp::as_millisecond),
-                int(host.count),
-            ],
-            |row| row.get(0),
-        )?)
+        let (key, ip) = (address::key(host.address), host.address.to_string());
+        let prefix = host.prefix.map(|prefix| prefix.to_string());
+        let (first, last) = (host.first.map(Timestamp::as_millisecond), host.last.map(Timestamp::as_millisecond));
+        let row = params![key, ip, host.asn, prefix, first, last, int(host.count)];
+        if self.new_host.execute(row)? == 1 {
+            return Ok(self.connection.last_insert_rowid());
+        }
+        Ok(self.host.query_row(row, |row| row.get(0))?)
     }
 
     /// Puts an observation in with its capture and facets. False when the run holds one of this service already; the

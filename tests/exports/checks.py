@@ -71,7 +71,8 @@ def write_all(hostkin, case, folder, lists):
     folder.mkdir(parents=True)
     copy = folder / "case.hostkin"
     shutil.copy(case.path, copy)
-    own = ["--own", case.own or "none"]
+    # A scan has told what it left from; nobody has to say it again.
+    own = [] if case.captured else ["--own", "none"]
     hostkin.run("export", copy, "stix", "-o", folder / "case.stix.json", *own)
     hostkin.run("export", copy, "misp", "-o", folder / "case.misp.json")
     hostkin.run("export", copy, "graphml", "-o", folder / "case.graphml")
@@ -294,9 +295,15 @@ def check_firewalls(tally, at):
     exabgp = subprocess.run(["exabgp", "--validate", at / "exabgp.conf"], capture_output=True, text=True, cwd=at)
     tally.check("exabgp: --validate of routes and flow rules", (exabgp.returncode, "syntax error" in exabgp.stdout), (0, False))
     reputation = [line for line in (at / "list.suricata").read_text().splitlines() if not line.startswith("#")]
-    tally.check("suricata: address, category, score", all(re.fullmatch(r"[0-9a-f.:/]+,\d{1,2},\d{1,3}", line) for line in reputation))
+    # Neither is in Debian 12, so the files are held against the documented columns: IP or CIDR, category 1 to 60, score 1 to 127.
+    rows = [line.split(",") for line in reputation]
+    right = all(len(row) == 3 and ipaddress.ip_network(row[0]) and 1 <= int(row[1]) <= 60 and 1 <= int(row[2]) <= 127 for row in rows)
+    tally.check("suricata: address, category, score", (bool(rows), right), (True, True))
     zeek = [line.split("\t") for line in (at / "list.zeek").read_text().splitlines()]
     tally.check("zeek: as many columns as fields", {len(line) for line in zeek[1:]}, {len(zeek[0]) - 1})
+    tally.check("zeek: the fields", zeek[0], ["#fields", "indicator", "indicator_type", "meta.source", "meta.desc"])
+    kinds = {"Intel::ADDR": ipaddress.ip_address, "Intel::SUBNET": ipaddress.ip_network}
+    tally.check("zeek: addresses and subnets", all(kinds[line[1]](line[0]) for line in zeek[1:]))
 
 
 def check_mails(tally, case, made):

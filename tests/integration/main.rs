@@ -14,6 +14,7 @@
 
 mod backoff;
 mod candidates;
+mod columns;
 mod demo;
 mod dependencies;
 mod evidence;

@@ -4,15 +4,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use hostkin::link::{Builder, Population, columns_version};
-use hostkin::store::StoreError;
+use hostkin::link::columns_version;
+use hostkin::store::KeptColumns;
 use serde_json::{Value, json};
 
 use super::ground::{Desk, scope};
 
 /// Twelve hosts of one image, eight of another of the same provider that share its certificates' habit on a few, six of a
 /// third kind, and strangers.
-fn world() -> String {
+pub(super) fn world() -> String {
     let mut out = String::new();
     let mut put = |value: Value| {
         let _ = writeln!(out, "{value}");
@@ -44,7 +44,7 @@ fn world() -> String {
     out
 }
 
-fn desk() -> Desk {
+pub(super) fn desk() -> Desk {
     let desk = Desk::with_case(&scope(&[("\"127.0.0.0/8\"".into(), "ssh = [22]".into())], ""));
     std::fs::write(desk.path("world.jsonl"), world()).unwrap();
     desk.hostkin(&["import", "x.case", "hosts", "world.jsonl"]).done();
@@ -60,7 +60,7 @@ fn members(desk: &Desk) -> Vec<(String, f64)> {
     rows.map(|row| (row["ip"].as_str().unwrap().to_owned(), row["score"].as_f64().unwrap())).collect()
 }
 
-fn names(desk: &Desk) -> BTreeSet<String> {
+pub(super) fn names(desk: &Desk) -> BTreeSet<String> {
     members(desk).into_iter().map(|(ip, _)| ip).collect()
 }
 
@@ -165,47 +165,12 @@ fn ask_foretells_what_an_answer_does() {
 }
 
 #[test]
-fn columns_kept_by_an_import_are_those_made_from_the_case() {
-    let desk = desk();
-    let case = desk.case();
-    assert!(case.has_columns(&columns_version()).unwrap());
-    let mut builder = Builder::new();
-    case.host_facts::<StoreError>(|host| {
-        builder.add(&host);
-        Ok(())
-    })
-    .unwrap();
-    let made = builder.finish();
-    for part in Population::parts() {
-        assert!(case.column(part).unwrap() == made.to_part(part), "{part}");
-    }
-}
-
-#[test]
-fn columns_of_another_state_of_the_case_are_not_taken() {
-    let desk = desk();
-    assert!(desk.case().has_columns(&columns_version()).unwrap());
-    assert!(!desk.case().has_columns("other rules").unwrap());
-    std::fs::write(
-        desk.path("more.jsonl"),
-        "{\"ip\":\"203.0.113.99\",\"hassh\":\"hassh-b\",\"ssh_banner\":\"SSH-2.0-fleet-b\"}\n",
-    )
-    .unwrap();
-    desk.hostkin(&["import", "x.case", "hosts", "more.jsonl"]).done();
-    assert!(!desk.case().has_columns(&columns_version()).unwrap());
-    let why = desk.hostkin(&["why", "x.case", "203.0.113.99", "203.0.113.5"]).done();
-    assert!(why.out.contains("same SSH banner"), "{}", why.out);
-    desk.hostkin(&["link", "x.case"]).done();
-    assert!(desk.case().has_columns(&columns_version()).unwrap());
-}
-
-#[test]
 fn a_facet_seed_finds_its_hosts_in_kept_columns_too() {
     let desk = desk();
     desk.hostkin(&["unseed", "x.case", "198.51.100.1", "--why", "by its facet instead"]).done();
     desk.hostkin(&["seed", "x.case", "--facet", "ssh.hassh_server=hassh-b", "--why", "w", "--provider", "alpha"])
         .done();
-    assert!(desk.case().has_columns(&columns_version()).unwrap());
+    assert_eq!(desk.case().kept_columns(&columns_version()).unwrap(), KeptColumns::Current);
     let inside = names(&desk);
     let expected: BTreeSet<String> = (3..=8).map(|n| format!("203.0.113.{n}")).collect();
     assert!(inside.is_superset(&expected), "{inside:?}");

@@ -1,7 +1,7 @@
 //! The scanner's own addresses: what a scan left from, and what a person names; remembered by the case, taken out of everything
 //! that is shared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use anyhow::anyhow;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::actor;
 use crate::cli::exit::Stop;
 use crate::clock::{Clock as _, SystemClock, Timestamp};
-use crate::store::{Action, Case, OWN_ADDRESSES, Record, RunId, StoreError};
+use crate::store::{Action, Case, OWN_ADDRESSES, Record, Run, RunId, RunKind, StoreError};
 
 /// What the case knows of them.
 #[derive(Debug, Default)]
@@ -24,13 +24,13 @@ pub(in crate::cli) struct Own {
 
 /// What is on record.
 pub(in crate::cli) fn known(case: &Case) -> Result<Own, Stop> {
-    let before = on_record(&case.records()?);
+    let before = look(case)?;
     Ok(Own { known: before.told || before.seen_by_others, addresses: before.all.into_iter().collect() })
 }
 
 /// What is on record, and what is `given` now, which goes on record.
 pub(in crate::cli) fn addresses(case: &mut Case, given: &[String]) -> Result<Own, Stop> {
-    let before = on_record(&case.records()?);
+    let before = look(case)?;
     let mut new = Vec::new();
     for text in given.iter().filter(|text| *text != "none") {
         new.push(
@@ -49,10 +49,9 @@ pub(in crate::cli) fn addresses(case: &mut Case, given: &[String]) -> Result<Own
     Ok(Own { addresses: all.into_iter().collect(), known })
 }
 
-/// Puts on record what a run left from, unless the case has it already. What stands before it is not asked, so that a person's
-/// `none` keeps its meaning.
+/// Puts on record what a run left from. A part that goes on with a run says only what is new.
 pub(in crate::cli) fn remember(case: &mut Case, run: RunId, own: &[IpAddr], at: Timestamp) -> Result<(), StoreError> {
-    let before = on_record(&case.records()?).all;
+    let before = on_record(&case.records()?, &BTreeSet::new()).by_run.remove(&run).unwrap_or_default();
     let new: BTreeSet<IpAddr> = own.iter().copied().filter(|one| !before.contains(one)).collect();
     if new.is_empty() {
         return Ok(());
@@ -64,15 +63,22 @@ pub(in crate::cli) fn remember(case: &mut Case, run: RunId, own: &[IpAddr], at: 
 #[derive(Default)]
 struct OnRecord {
     all: BTreeSet<IpAddr>,
+    by_run: BTreeMap<RunId, BTreeSet<IpAddr>>,
     /// A person said it.
     told: bool,
-    /// Scans left from addresses that the far side sees, and from no other.
+    /// Every scan says what it left from, and no translation hides that.
     seen_by_others: bool,
 }
 
-fn on_record(records: &[Record]) -> OnRecord {
+fn look(case: &Case) -> Result<OnRecord, Stop> {
+    // A scan that was killed and never went on leaves no word of what it left from.
+    let heard = |run: &Run| run.kind == RunKind::Scan && run.counters.connections > 0;
+    let scans: BTreeSet<RunId> = case.runs()?.iter().filter(|run| heard(run)).map(|run| run.id).collect();
+    Ok(on_record(&case.records()?, &scans))
+}
+
+fn on_record(records: &[Record], scans: &BTreeSet<RunId>) -> OnRecord {
     let mut out = OnRecord::default();
-    let mut scanned: BTreeSet<IpAddr> = BTreeSet::new();
     for record in records {
         let note = record.action == Action::Note.as_str() && record.subject == OWN_ADDRESSES;
         let merged = record.action == Action::Merge.as_str();
@@ -80,18 +86,21 @@ fn on_record(records: &[Record]) -> OnRecord {
             let listed = record.body.get(key).and_then(Value::as_array).into_iter().flatten();
             listed.filter_map(|one| one.as_str()?.parse::<IpAddr>().ok()).collect::<Vec<_>>()
         };
-        match (note, merged) {
-            (true, _) if record.body.get("run").is_none() => {
+        let run = record.body.get("run").and_then(Value::as_i64);
+        match (run, note, merged) {
+            (Some(run), true, _) => out.by_run.entry(run).or_default().extend(listed("addresses")),
+            (Some(run), _, true) => out.by_run.entry(run).or_default().extend(listed("own_addresses")),
+            (None, true, _) => {
                 out.told = true;
                 out.all.extend(listed("addresses"));
             }
-            (true, _) => scanned.extend(listed("addresses")),
-            (_, true) => scanned.extend(listed("own_addresses")),
             _ => {}
         }
     }
-    out.seen_by_others = !scanned.is_empty() && scanned.iter().all(|one| !is_translated(*one));
-    out.all.extend(scanned);
+    let tells =
+        |run| out.by_run.get(run).is_some_and(|own| !own.is_empty() && !own.iter().any(|one| is_translated(*one)));
+    out.seen_by_others = !scans.is_empty() && scans.iter().all(tells);
+    out.all.extend(out.by_run.values().flatten());
     out
 }
 
@@ -117,14 +126,18 @@ mod tests {
 
     #[test]
     fn what_a_scan_left_from_is_known_unless_a_translation_hides_it() {
-        let of = |bodies: &[Value]| on_record(&bodies.iter().cloned().map(note).collect::<Vec<_>>());
-        let outer = of(&[json!({ "run": 1, "addresses": ["192.0.2.9"] })]);
-        assert!(outer.seen_by_others && !outer.told && outer.all.len() == 1);
-        let inner =
-            of(&[json!({ "run": 1, "addresses": ["192.0.2.9"] }), json!({ "run": 2, "addresses": ["10.0.0.9"] })]);
-        assert!(!inner.seen_by_others && inner.all.len() == 2, "nobody knows what run 2 looked like from outside");
-        let told = of(&[json!({ "run": 2, "addresses": ["fd00::9"] }), json!({ "addresses": [] })]);
-        assert!(told.told && told.all.len() == 1);
-        assert!(!of(&[]).seen_by_others);
+        let of = |scans: &[RunId], bodies: &[Value]| {
+            on_record(&bodies.iter().cloned().map(note).collect::<Vec<_>>(), &scans.iter().copied().collect())
+        };
+        let outer = json!({ "run": 1, "addresses": ["192.0.2.9"] });
+        let inner = json!({ "run": 2, "addresses": ["10.0.0.9"] });
+        let said = of(&[1], std::slice::from_ref(&outer));
+        assert!(said.seen_by_others && !said.told && said.all.len() == 1);
+        let said = of(&[1, 2], &[outer.clone(), inner]);
+        assert!(!said.seen_by_others && said.all.len() == 2, "nobody knows what run 2 looked like from outside");
+        assert!(!of(&[1, 3], &[outer]).seen_by_others, "run 3 was killed before it could say");
+        let said = of(&[2], &[json!({ "run": 2, "addresses": ["fd00::9"] }), json!({ "addresses": [] })]);
+        assert!(said.told && said.all.len() == 1);
+        assert!(!of(&[], &[]).seen_by_others);
     }
 }
