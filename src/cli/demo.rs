@@ -90,7 +90,9 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
     let (program, case, bundle) = (typed(&program), typed(&case), typed(&out.join("bundle.tar")));
     term.say(format!("next    {program} why {case} {}", doubtful.map_or(start, |member| member.address)));
     term.say(format!("        {program} export {case} bundle -o {bundle}    # everything that a stranger needs"));
-    term.say(format!("        {program} verify {bundle}    # anywhere, without the case; `why {bundle}` then says who is in it"));
+    term.say(format!(
+        "        {program} verify {bundle}    # anywhere, without the case; `why {bundle}` then says who is in it"
+    ));
     Ok(if wrong == 0 { Exit::Done } else { Exit::Fault })
 }
 
