@@ -42,7 +42,7 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
     let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
     let population = population(&case, &seeds)?;
     if args.other == Some(ip) {
-        return Err(Stop::usage(anyhow!("{} is named twice; name two hosts, or one to compare it with the seeds", ip)));
+        return Err(Stop::usage(anyhow!("{ip} is named twice; name two hosts, or one to compare it with the seeds")));
     }
     for address in std::iter::once(ip).chain(args.other) {
         if !population.contains(address) {
