@@ -47,8 +47,6 @@ const RIDGE: f64 = 3.0;
 /// A fleet counts by the root of its members, up to so many: results are judged host by host, but the hosts of one fleet
 /// are right or wrong together.
 const FLEET_COUNTS: usize = 200;
-/// Single members are no fleet: there are many, and they would decide what is believed of fleets.
-const FLEET_FROM: usize = 3;
 /// Claims of less are not looked at.
 const SAID: f64 = 0.005;
 
@@ -270,7 +268,6 @@ fn trusts(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan)
             if let (Some((core, _)), false) = (parts.next(), grown.checks.is_empty()) {
                 sets.push((grown.checks.clone(), world.right(core, &seeds), counts(core)));
             }
-            let parts = parts.filter(|(part, _)| part.len() >= FLEET_FROM);
             fleets.extend(parts.map(|(part, figures)| (figures.clone(), world.right(part, &seeds), counts(part))));
             for one in theory::all(ground, &grown, &BTreeSet::new()) {
                 let core = one.grown.fleets.members.first().map_or(&[][..], |core| core);
