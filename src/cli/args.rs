@@ -98,7 +98,7 @@ pub enum Verb {
     Find(Find),
     /// What changed between two runs.
     Diff(Diff),
-    /// Write results: clusters, ranking, observations, facets, the report, the scope.
+    /// Write results: the report, a bundle that strangers verify, clusters as rows, STIX, MISP, deny lists, abuse reports.
     Export(Export),
     /// Check a case or a bundle: chain, signatures, digests; read every fingerprint again.
     Verify(super::verify::Verify),
@@ -451,10 +451,11 @@ pub enum ImportFormat {
 /// `why`
 #[derive(Debug, ClapArgs)]
 pub struct Why {
-    /// The case file.
+    /// The case file; or a bundle, whose sealed results are shown once they verify.
+    #[arg(value_name = "CASE|BUNDLE")]
     pub case: PathBuf,
-    /// The host.
-    pub ip: IpAddr,
+    /// The host. Of a bundle: without it, every host that is attributed.
+    pub ip: Option<IpAddr>,
     /// A second host, to explain the pair.
     pub other: Option<IpAddr>,
     /// One JSON object.

@@ -10,7 +10,7 @@ use super::term::Term;
 use crate::clock::{Clock, Timestamp};
 use crate::finding::Subject;
 use crate::scope::Scope;
-use crate::store::{Action, Case, Record};
+use crate::store::{Action, Case, OWN_ADDRESSES, Record};
 
 /// The scope under which the case may send now. The file is read anew: what the authority changed there holds.
 pub(super) fn scope_in_force(case: &Case, clock: &dyn Clock, term: &Term) -> Result<Scope, Stop> {
@@ -69,7 +69,7 @@ pub(super) fn last_change(records: &[Record]) -> Option<&Record> {
     ];
     let says_nothing = |record: &&Record| {
         KEEPING.iter().any(|action| record.action == action.as_str())
-            || (record.action == Action::Note.as_str() && record.subject == super::share::OWN)
+            || (record.action == Action::Note.as_str() && record.subject == OWN_ADDRESSES)
     };
     records.iter().rev().find(|record| !says_nothing(record))
 }

@@ -87,11 +87,11 @@ pub(super) fn run(args: &Demo, term: &Term) -> Result<Exit, Stop> {
     // The last one of the cluster has the most to explain.
     let doubtful = findings.clusters.iter().find(|cluster| cluster.seeded).and_then(|cluster| cluster.members.last());
     let program = std::env::current_exe().unwrap_or_else(|_| "hostkin".into());
+    let (program, case, bundle) = (typed(&program), typed(&case), typed(&out.join("bundle.tar")));
+    term.say(format!("next    {program} why {case} {}", doubtful.map_or(start, |member| member.address)));
+    term.say(format!("        {program} export {case} bundle -o {bundle}    # everything that a stranger needs"));
     term.say(format!(
-        "next    {} why {} {}",
-        typed(&program),
-        typed(&case),
-        doubtful.map_or(start, |member| member.address)
+        "        {program} verify {bundle}    # anywhere, without the case; `why {bundle}` then says who is in it"
     ));
     Ok(if wrong == 0 { Exit::Done } else { Exit::Fault })
 }

@@ -140,11 +140,16 @@ fn facets(case: &Case) -> Result<Rows, Stop> {
 /// One row per observation, written as it is read; as JSON lines the whole object, else its plain columns.
 fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
     let filter = ObservationFilter::default();
+    let defang = args.sharing.defang;
     let mut out = output(args)?;
     let row_form = match form.format() {
         Format::Jsonl => {
             case.observations::<Stop>(&filter, |one| {
-                Ok(report::write_json_line(&mut out, &report::stored_observation_json(&one))?)
+                let mut line = report::stored_observation_json(&one);
+                if defang {
+                    report::defang_value(&mut line);
+                }
+                Ok(report::write_json_line(&mut out, &line)?)
             })?;
             return Ok(out.finish()?);
         }
@@ -152,6 +157,12 @@ fn observations(case: &Case, args: &Export, form: Form) -> Result<(), Stop> {
         Format::Csv => RowForm::Csv,
     };
     let mut rows = RowStream::new(out, row_form, &report::OBSERVATION_COLUMNS);
-    case.observations::<Stop>(&filter, |one| Ok(rows.push(report::observation_row(&one))?))?;
+    case.observations::<Stop>(&filter, |one| {
+        let mut row = report::observation_row(&one);
+        if defang {
+            row.iter_mut().for_each(report::defang_value);
+        }
+        Ok(rows.push(row)?)
+    })?;
     Ok(rows.finish()?.finish()?)
 }

@@ -89,8 +89,11 @@ pub(super) fn look_as(args: &LookAs) -> Result<Exit, Stop> {
         .map(|found| {
             let range = AddressRange::of(found.prefix);
             let listed = knowledge.listings_in(&range, date);
-            let mark =
-                if listed.is_empty() { String::new() } else { format!("  {} entries of deny lists", listed.len()) };
+            let mark = if listed.is_empty() {
+                String::new()
+            } else {
+                format!("  on deny lists: {}", counted_entries(listed.len()))
+            };
             format!("{}{mark}", found.prefix)
         })
         .collect();
@@ -153,6 +156,10 @@ fn in_words(score: &Score) -> String {
         "{:.2} of 1, from {} features. Of {} ASes on file {} are deny-listed. {} others score as high or higher: {} of them are listed ({share:.1} %), {} are not, and are innocent as far as anybody knows. A score says where to look first and is no finding about this AS",
         score.score, score.features, score.ases, score.listed, high, score.listed_as_high, score.unlisted_as_high
     )
+}
+
+fn counted_entries(count: usize) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
 /// A number with as many digits as it needs.
@@ -226,11 +233,13 @@ fn about_address(knowledge: &Knowledge, address: IpAddr, date: Option<Date>) -> 
     sections.push(("given out", given.collect()));
     let lists = knowledge.listings_at(address, date).into_iter().map(|(file, listing)| {
         let reason = listing.reason.as_deref().map(|reason| format!(" as {reason}")).unwrap_or_default();
-        format!("{}{reason}, in the state of {}", listing.list, file.date)
+        format!("{}{reason}, in the copy of {}", listing.list, file.date)
     });
     sections.push(("on deny lists", lists.collect()));
-    let named =
-        knowledge.named_at(address, date).into_iter().map(|one| format!("{} ({})", one.name, one.used_for.as_str()));
+    let named = knowledge
+        .named_at(address, date)
+        .into_iter()
+        .map(|one| format!("{} ({})", one.name, one.used_for.as_str().replace('_', " ")));
     sections.push(("known as", named.collect()));
     if let IpAddr::V4(v4) = address {
         let hazard = Hazard::new(knowledge, date, &std::collections::BTreeSet::new());

@@ -41,6 +41,7 @@ mod term;
 mod verdict;
 mod verify;
 mod why;
+mod why_bundle;
 
 use std::io::IsTerminal;
 

@@ -92,7 +92,10 @@ fn tell(erased: &Erased, case: &std::path::Path, term: &Term) {
         term.say(format!("the results spoke of it and went too: run `hostkin link {}`", case.display()));
     }
     for place in &erased.remains {
-        term.warn(format!("the address still stands in {}", crate::facet::escape_terminal(place)));
+        term.warn(format!(
+            "it still stands in {}, which says what was permitted, sent or done and is kept",
+            crate::facet::escape_terminal(place)
+        ));
     }
     term.say("copies, bundles and exports made earlier are not touched");
 }

@@ -11,21 +11,44 @@ use super::case::{as_of, last_change, scope_as_kept};
 use super::exit::{Exit, Stop};
 use super::export::{output, sights};
 use super::link::population;
-use super::on_record::OnRecord;
+use super::on_record::{Holders, OnRecord};
+use super::share::{self, Own};
 use super::term::Output;
 use crate::evidence::fingerprint;
 use crate::facet::Labels;
 use crate::finding::Findings;
 use crate::link::{self, Known, Weights};
-use crate::report::{self, CaseFacts, CaseFile, DETAILED, HostChecks, RunFacts};
+use crate::report::{self, CaseFacts, CaseFile, Cleaner, DETAILED, HostChecks, Marking, RunFacts};
 use crate::seal::{hex, sha256};
 use crate::store::{Case, CaseInfo, Record, RunKind};
 
 pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
-    let case = Case::open_read_only(&args.case)?;
-    let text = if args.what == What::Report { page(&case)? } else { report::typst(&case_file(&case)?)? };
+    let sharing = &args.sharing;
+    let (case, own) = if args.records() {
+        let mut case = Case::open(&args.case)?;
+        let own = share::addresses(&mut case, &sharing.own)?;
+        (case, own)
+    } else {
+        let case = Case::open_read_only(&args.case)?;
+        let own = share::known(&case)?;
+        (case, own)
+    };
+    let mut file = shared(&case, &own, sharing.marking(args.what), sharing.minimise)?;
+    if sharing.defang {
+        file.defang();
+    }
+    let text = if args.what == What::Report { page(&case, &file)? } else { report::typst(&file)? };
     write_text(&text, output(args)?)?;
     Ok(Exit::Done)
+}
+
+/// The report without what is taken out of everything that is shared; refused under a marking too open for what is inside.
+fn shared(case: &Case, own: &Own, marking: Marking, minimise: bool) -> Result<CaseFile, Stop> {
+    let (mut file, contact) = case_file(case, marking)?;
+    let cleaner = Cleaner::new(&own.addresses, minimise).keeping(contact.as_deref());
+    let personal = file.clean(&cleaner);
+    marking.check_places(Vec::new(), personal, own.known).map_err(Stop::usage)?;
+    Ok(file)
 }
 
 fn write_text(text: &str, mut out: Output) -> Result<(), Stop> {
@@ -35,12 +58,12 @@ fn write_text(text: &str, mut out: Output) -> Result<(), Stop> {
 }
 
 /// The report as a page.
-fn page(case: &Case) -> Result<String, Stop> {
-    Ok(report::html(&case_file(case)?, &super::pictures::pictures(case)?)?)
+fn page(case: &Case, file: &CaseFile) -> Result<String, Stop> {
+    Ok(report::html(file, &super::pictures::pictures(case)?)?)
 }
 
-/// What the report says, whatever its form.
-fn case_file(case: &Case) -> Result<CaseFile, Stop> {
+/// What the report says, whatever its form; and the mailbox that scanned hosts are told.
+fn case_file(case: &Case, marking: Marking) -> Result<(CaseFile, Option<String>), Stop> {
     let findings = case.findings()?.map(|(findings, _)| findings).unwrap_or_default();
     let info = case.info()?;
     let scope = scope_as_kept(case)?;
@@ -57,7 +80,9 @@ fn case_file(case: &Case) -> Result<CaseFile, Stop> {
         connections: run.counters.connections,
         seed: run.seed.to_string(),
     });
+    let contact = scope.contact().map(|contact| contact.strip_prefix("mailto:").unwrap_or(contact).to_owned());
     let facts = CaseFacts {
+        marking,
         title: scope.title().to_owned(),
         authority: scope.authority().to_owned(),
         contact: scope.contact().unwrap_or_default().to_owned(),
@@ -76,7 +101,7 @@ fn case_file(case: &Case) -> Result<CaseFile, Stop> {
         checks: checks(case, &info, &findings)?,
         digests: digests(case, &records)?,
     };
-    Ok(report::case_file(&facts, &info.seeds, &findings, &sights(case)?))
+    Ok((report::case_file(&facts, &info.seeds, &findings, &sights(case)?), contact))
 }
 
 /// The named dangers of the hosts whose evidence the report lays out, as `why` says them.
@@ -87,11 +112,12 @@ fn checks(case: &Case, info: &CaseInfo, findings: &Findings) -> Result<HostCheck
         return Ok(all);
     }
     let (population, weights, labels) = (population(case, &info.seeds)?, Weights::builtin()?, Labels::builtin()?);
+    let holders = Holders::of(case)?;
     for cluster in grown {
         let addresses: Vec<IpAddr> = cluster.members.iter().take(DETAILED).map(|one| one.address).collect();
         let (seeds, verdicts) = (&info.seeds, &info.verdicts);
         for one in link::why_each(&population, seeds, verdicts, &weights, &labels, &addresses, &cluster.id) {
-            let known = OnRecord::of(case, one.address)?;
+            let known = OnRecord::of(case, &holders, one.address)?;
             let beside = Known { nearby: one.nearby, ..known.beside() };
             all.insert((cluster.id.clone(), one.address), link::checks(&one.evidence, &beside));
         }
@@ -120,5 +146,6 @@ fn digests(case: &Case, records: &[Record]) -> Result<Vec<(String, String)>, Sto
 
 /// Writes the report to a file, for `demo`.
 pub(super) fn write_page(case: &Case, to: &Path) -> Result<(), Stop> {
-    write_text(&page(case)?, Output::create(to, false)?)
+    let file = shared(case, &share::known(case)?, Marking::default(), false)?;
+    write_text(&page(case, &file)?, Output::create(to, false)?)
 }

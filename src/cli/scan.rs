@@ -18,7 +18,7 @@ use super::plan::ScanPlan;
 use super::progress::Watch;
 use super::scope::span;
 use super::term::Term;
-use super::{VERSION, actor, hunt, interrupt};
+use super::{VERSION, actor, hunt, interrupt, share};
 use crate::clock::{Clock, SystemClock};
 use crate::discover::{Discovery, Patience, Syn};
 use crate::net::{Door, Limiter, Stop as Asked, Stopper, Timing, can_send_from, stop_switch};
@@ -117,7 +117,8 @@ pub(super) fn scan(args: &Scan, term: &Term, stopper: &Stopper, stop: &Asked) ->
     let seconds = clock.elapsed().saturating_sub(started).as_secs_f64();
     let complete = matches!(result, Ok(true));
     let summary = summarise(id, complete, seconds, cpu_before, seed, &plan, &door, &progress, (found_by, note));
-    finish(&args.case, id, &result, &summary, clock.as_ref(), term)?;
+    let own: Vec<IpAddr> = args.source.into_iter().chain(door.traffic().own()).collect();
+    finish(&args.case, id, &result, (&summary, &own), clock.as_ref(), term)?;
     if result.is_ok() {
         place_hosts(&mut Case::open(&args.case)?, term)?;
     }
@@ -318,7 +319,7 @@ fn finish(
     path: &Path,
     id: RunId,
     result: &Result<bool, ScanError>,
-    summary: &Summary,
+    (summary, own): (&Summary, &[IpAddr]),
     clock: &dyn Clock,
     term: &Term,
 ) -> Result<(), Stop> {
@@ -338,6 +339,7 @@ fn finish(
     let summary: Value = json!(summary);
     let closed = case
         .end_run(id, state, &summary, &actor(), clock.now())
+        .and_then(|()| share::remember(&mut case, id, own, clock.now()))
         .and_then(|()| if state == State::Done { case.build_postings() } else { Ok(()) });
     match closed {
         Err(error) if result.is_err() => term.warn(format!("the end of the run could not be recorded: {error}")),

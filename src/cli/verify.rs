@@ -45,7 +45,8 @@ pub(super) fn run(args: &Verify) -> Result<Exit, Stop> {
         .map(|text| evidence::fingerprint_of_file(text))
         .collect::<Result<_, _>>()
         .map_err(Stop::usage)?;
-    let mut report = if evidence::is_bundle(&args.file) {
+    let is_bundle = evidence::is_bundle(&args.file);
+    let mut report = if is_bundle {
         evidence::verify_bundle(&args.file, &signers, &probe::read)?
     } else {
         let case = Case::open_read_only(&args.file).map_err(|error| match error {
@@ -61,14 +62,14 @@ pub(super) fn run(args: &Verify) -> Result<Exit, Stop> {
     if args.json {
         crate::report::write_json_line(&mut out, &report.to_json())?;
     } else {
-        out.write_all(words(&report, &args.file.display().to_string()).as_bytes())?;
+        out.write_all(words(&report, &args.file.display().to_string(), is_bundle).as_bytes())?;
     }
     out.finish()?;
     Ok(if report.is_clean() { Exit::Done } else { Exit::Fault })
 }
 
 /// The report as a person reads it.
-fn words(report: &Report, file: &str) -> String {
+fn words(report: &Report, file: &str, is_bundle: bool) -> String {
     let mut lines = Vec::new();
     for fault in report.faults.iter().take(MOST_SHOWN) {
         lines.push(format!("WRONG  {}", fault.place));
@@ -103,6 +104,9 @@ fn words(report: &Report, file: &str) -> String {
     row("facets", format!("{} came out the same", report.facets));
     row("proofs", format!("{} that a server holds its key, checked again", report.proofs));
     row("results", format!("{}; {}", counted(report.results, "row"), counted(report.scopes, "scope")));
+    if is_bundle && report.results > 0 && report.is_clean() {
+        row("", format!("hostkin why {} shows them: each host that is attributed, and why", escape_terminal(file)));
+    }
     if report.erased > 0 || report.captures_erased > 0 {
         let (whole, bytes) = (report.erased, report.captures_erased);
         row("erased", format!("{whole} as a whole, the bytes of {bytes}; records say so"));

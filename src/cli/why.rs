@@ -11,8 +11,10 @@ use super::args::Why;
 use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
 use super::link::population;
-use super::on_record::OnRecord;
+use super::on_record::{Holders, OnRecord};
 use super::term::{Output, width};
+use super::why_bundle;
+use crate::evidence;
 use crate::facet::{Labels, escape_terminal, show_percent};
 use crate::finding::{Seed, Subject};
 use crate::link::{self, Against, CheckVerdict, Explanation, Known, Weights};
@@ -27,23 +29,29 @@ use crate::target::{Order, Shard, Targets};
 const MOST_HINGES: usize = 3;
 
 pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
+    if evidence::is_bundle(&args.case) {
+        return why_bundle::run(args);
+    }
     let case = Case::open_read_only(&args.case)?;
+    let ip = args.ip.ok_or_else(|| {
+        Stop::usage(anyhow!(
+            "name a host; `hostkin export {} clusters` lists those that are linked",
+            args.case.display()
+        ))
+    })?;
     let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
     let population = population(&case, &seeds)?;
-    if args.other == Some(args.ip) {
-        return Err(Stop::usage(anyhow!(
-            "{} is named twice; name two hosts, or one to compare it with the seeds",
-            args.ip
-        )));
+    if args.other == Some(ip) {
+        return Err(Stop::usage(anyhow!("{ip} is named twice; name two hosts, or one to compare it with the seeds")));
     }
-    for address in std::iter::once(args.ip).chain(args.other) {
+    for address in std::iter::once(ip).chain(args.other) {
         if !population.contains(address) {
             return Err(Stop::usage(anyhow!("{}", unheard(&case, address)?)));
         }
     }
     let against: Vec<Against> = match args.other {
         Some(other) => vec![Against::Host(other)],
-        None => providers(&seeds, args.ip).into_iter().map(Against::Provider).collect(),
+        None => providers(&seeds, ip).into_iter().map(Against::Provider).collect(),
     };
     if against.is_empty() {
         return Err(Stop::usage(anyhow!(
@@ -51,11 +59,11 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
         )));
     }
     let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
-    let known = OnRecord::of(&case, args.ip)?;
+    let known = OnRecord::of(&case, &Holders::of(&case)?, ip)?;
     let mut out = Output::open(None)?;
     let mut explained = 0;
     for one in &against {
-        let Some(mut explanation) = link::why(&population, &seeds, &verdicts, &weights, &labels, args.ip, one) else {
+        let Some(mut explanation) = link::why(&population, &seeds, &verdicts, &weights, &labels, ip, one) else {
             continue;
         };
         let beside = Known { nearby: explanation.nearby, ..known.beside() };
@@ -70,7 +78,7 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
     if explained == 0 {
         return Err(anyhow!(
             "no seed of this case was heard yet, so there is nothing to compare {} with; run `hostkin scan {}`",
-            args.ip,
+            ip,
             args.case.display()
         )
         .into());

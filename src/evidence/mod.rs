@@ -25,7 +25,7 @@ pub use observed::Reread;
 pub use report::{Fault, Report};
 pub use sign::{Signer, fingerprint, fingerprint_of_file, key_path, public_pem};
 pub use timestamp::{Stamp, import_stamp, read_response, request};
-pub use unbundle::{is_bundle, verify_bundle};
+pub use unbundle::{is_bundle, results, verify_bundle};
 
 use crate::store::StoreError;
 

@@ -6,13 +6,13 @@ use std::path::Path;
 use super::archive::{Archive, Entry, FOLDER, MOST_TEXT, sum_line};
 use super::bundle::last_digest;
 use super::chain::{self, Chain};
-use super::layout::{self, Manifest, SignatureLine};
+use super::layout::{self, Manifest, ResultLine, SignatureLine};
 use super::observed::Reread;
 use super::report::Report;
 use super::sign::{fingerprint, public_pem};
 use super::{EvidenceError, case, timestamp};
 use crate::facet::escape_terminal;
-use crate::seal::{RecordLine, hex, unhex};
+use crate::seal::{RecordLine, ResultRow, hex, unhex};
 use crate::store::{ChainedRecord, LineSignature};
 
 /// Largest packed capture: what unpacks to 64 MiB is never longer packed.
@@ -59,6 +59,20 @@ pub fn verify_bundle(path: &Path, signers: &[String], reread: Reread<'_>) -> Res
         ));
     }
     Ok(report)
+}
+
+/// The rows of results that a bundle holds, as they stand there: whoever shows them verifies the bundle first.
+///
+/// # Errors
+/// When the file cannot be read. A line that is no row is left out; [`verify_bundle`] names it.
+pub fn results(path: &Path) -> Result<Vec<ResultRow>, EvidenceError> {
+    let bundle = Bundle { archive: Archive::open(path)?, path };
+    let text = match bundle.archive.find(layout::RESULTS) {
+        Some(entry) => bundle.text_of(entry, &mut Report::default())?,
+        None => String::new(),
+    };
+    let row = |line: &str| serde_json::from_str(serde_json::from_str::<ResultLine<'_>>(line).ok()?.row.get()).ok();
+    Ok(text.lines().filter_map(row).collect())
 }
 
 /// What was met on the way.

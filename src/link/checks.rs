@@ -60,6 +60,19 @@ pub struct Known<'a> {
     pub nearby: Option<Nearby>,
     /// The case's newest sight of any host.
     pub as_of: Option<Timestamp>,
+    /// Whether the network shared with a seed has the holder of the seed's day, by the case's files.
+    pub holder: Option<&'a Holder>,
+}
+
+/// Whether a network has the holder it had before, in words of the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// The files name the same one.
+    Same(String),
+    /// They name another one.
+    Changed(String),
+    /// They do not tell, and what is missing.
+    Unknown(String),
 }
 
 /// How common the strongest shared value is in the host's own network, outside the set: the control sample.
@@ -433,11 +446,14 @@ impl Table<'_> {
     }
 
     fn as_reissued(&self) -> Said {
-        match self.counting(Group::Net) {
-            None => passed("the link does not rest on the network"),
-            Some(row) => unknown(format!(
-                "who held this network before is not on record; compare holder then and now; {}",
-                self.without(&[row])
+        let Some(row) = self.counting(Group::Net) else { return passed("the link does not rest on the network") };
+        let without = self.without(&[row]);
+        match self.known.holder {
+            Some(Holder::Same(words)) => passed(words.as_str()),
+            Some(Holder::Changed(words)) => failed(format!("{words}; {without}")),
+            Some(Holder::Unknown(words)) => unknown(format!("{words}; {without}")),
+            None => unknown(format!(
+                "who held this network before is not on record; compare holder then and now; {without}"
             )),
         }
     }

@@ -344,6 +344,9 @@ impl Door {
                 exchange.note = not.note;
             }
             Ok(stream) => {
+                if let Ok(own) = stream.local_addr() {
+                    self.traffic.left_from(own.ip().to_canonical());
+                }
                 let record = drive::drive(&stream, conversation, &self.timing, &self.stop, &self.place).await;
                 drop(stream);
                 exchange.first_read = record.first_read;

@@ -51,13 +51,15 @@ pub enum Format {
     Cloud,
     /// `start,end,name,url` ranges of data centres.
     Datacenters,
+    /// `address TAB name` tables of reverse DNS.
+    Ptr,
     /// `asn,name` tables and `{asn: name}` objects.
     AsNames,
 }
 
 impl Format {
     /// All forms.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Pfx2as,
         Self::RisWhois,
         Self::Ip2asn,
@@ -77,6 +79,7 @@ impl Format {
         Self::Misp,
         Self::Cloud,
         Self::Datacenters,
+        Self::Ptr,
         Self::AsNames,
     ];
 
@@ -103,6 +106,7 @@ impl Format {
             Self::Misp => "misp",
             Self::Cloud => "cloud",
             Self::Datacenters => "datacenters",
+            Self::Ptr => "ptr",
             Self::AsNames => "as-names",
         }
     }
@@ -126,6 +130,7 @@ impl Format {
             | Self::ListCsv
             | Self::Cloud
             | Self::Datacenters
+            | Self::Ptr
             | Self::AsNames => "not stated",
         }
     }

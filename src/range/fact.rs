@@ -271,11 +271,14 @@ pub enum Use {
     Access,
     /// Anything else known and innocent: public resolvers, well-known services.
     WellKnown,
+    /// Nothing: it is a single address, and the name is what reverse DNS calls it.
+    ReverseName,
 }
 
 impl Use {
     /// All uses.
-    pub const ALL: [Self; 6] = [Self::Cloud, Self::Cdn, Self::Scanner, Self::Tor, Self::Access, Self::WellKnown];
+    pub const ALL: [Self; 7] =
+        [Self::Cloud, Self::Cdn, Self::Scanner, Self::Tor, Self::Access, Self::WellKnown, Self::ReverseName];
 
     /// The stable word.
     #[must_use]
@@ -287,6 +290,7 @@ impl Use {
             Self::Tor => "tor",
             Self::Access => "access",
             Self::WellKnown => "well_known",
+            Self::ReverseName => "reverse_name",
         }
     }
 }

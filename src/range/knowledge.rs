@@ -146,6 +146,29 @@ impl Knowledge {
         found
     }
 
+    /// The registered spaces (inetnum, inet6num) that held `address` on `date`, smallest first, with the file each stands in.
+    #[must_use]
+    pub fn spaces_at(&self, address: IpAddr, date: Option<Date>) -> Vec<(&Dataset, RegistryObject)> {
+        let space = |object: &RegistryObject| matches!(object.class, ObjectClass::Inetnum | ObjectClass::Inet6num);
+        let current = self.current(date, FactKind::Objects);
+        let mut found: Vec<(&Dataset, RegistryObject)> = current
+            .flat_map(|one| one.objects.covering(address).filter(space).map(|object| (&one.about, object)))
+            .collect();
+        found.sort_by_key(|(_, object)| object.addresses().map_or(u128::MAX, |range| range.count()));
+        found
+    }
+
+    /// One registry object as [`Knowledge::object`] finds it, with the file it stands in.
+    #[must_use]
+    pub fn object_in_file(
+        &self,
+        class: ObjectClass,
+        key: &str,
+        date: Option<Date>,
+    ) -> Option<(&Dataset, RegistryObject)> {
+        self.current(date, FactKind::Objects).find_map(|one| Some((&one.about, one.objects.keyed(class, key)?)))
+    }
+
     /// Registry objects that begin inside `range` on `date`, in address order.
     #[must_use]
     pub fn registry_in(&self, range: &AddressRange, date: Option<Date>) -> Vec<RegistryObject> {
@@ -289,6 +312,11 @@ impl Knowledge {
     #[must_use]
     pub fn named_at(&self, address: IpAddr, date: Option<Date>) -> Vec<&NamedRange> {
         self.current(date, FactKind::Named).flat_map(|one| one.named.covering(address)).collect()
+    }
+
+    /// Every named range on `date`, file by file in address order.
+    pub fn each_named(&self, date: Option<Date>) -> impl Iterator<Item = &NamedRange> {
+        self.current(date, FactKind::Named).flat_map(|one| one.named.as_slice())
     }
 
     /// Named ranges on `date` that share an address with `range`.

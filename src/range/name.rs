@@ -200,6 +200,16 @@ pub fn netname_stem(name: &str) -> String {
     if stem.chars().count() < SHORTEST { String::new() } else { stem.to_owned() }
 }
 
+/// The registered domain of a host's name, roughly: its last two labels, or three under the likes of `co.uk` and `com.br`.
+/// `None` for a name without a dot.
+pub(super) fn registered_domain(name: &str) -> Option<String> {
+    const SECOND: &[&str] = &["co", "com", "net", "org", "gov", "ac", "edu", "ne", "or", "in-addr"];
+    let labels: Vec<&str> = name.trim_end_matches('.').split('.').filter(|label| !label.is_empty()).collect();
+    let wide = matches!(labels.as_slice(), [.., second, top] if top.len() == 2 && SECOND.contains(second));
+    let from = labels.len().checked_sub(if wide { 3 } else { 2 })?;
+    labels.get(from..).map(|labels| labels.join(".").to_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,6 +95,12 @@ pub struct RegistryObject {
     pub source: String,
 }
 
+/// The handle under which an AS's abuse desk by `PeeringDB` is kept.
+#[must_use]
+pub fn peeringdb_desk(asn: Asn) -> String {
+    format!("PEERINGDB-ABUSE-{asn}")
+}
+
 impl RegistryObject {
     /// An object of which only class and key are known yet.
     #[must_use]

@@ -97,12 +97,24 @@ pub struct Ranking {
 /// Finds and ranks candidate ranges.
 #[must_use]
 pub fn rank(knowledge: &Knowledge, starts: &[Start], looked: &Looked, now: Option<Date>) -> Ranking {
+    rank_with(knowledge, starts, looked, now, &|_| 1.0)
+}
+
+/// The same with each kind's working value multiplied: to see whether an order hangs on them.
+#[must_use]
+pub fn rank_with(
+    knowledge: &Knowledge,
+    starts: &[Start],
+    looked: &Looked,
+    now: Option<Date>,
+    times: &dyn Fn(Link) -> f64,
+) -> Ranking {
     let siblings = Siblings::new(knowledge, now, true);
     let Links { mut ranges, refused, mut evidence, ases } = links(knowledge, starts, &siblings, now);
     let densities = Densities::new(knowledge, now);
     let hazard = Hazard::new(knowledge, now, &ases);
     dense_blocks(knowledge, &densities, &mut ranges, now);
-    let judge = Judge { knowledge, looked, now, densities: &densities, hazard: &hazard };
+    let judge = Judge { knowledge, looked, now, densities: &densities, hazard: &hazard, times };
     let mut candidates: Vec<Candidate> =
         ranges.into_iter().map(|(range, reasons)| judge.judge(range, reasons)).collect();
     candidates.sort_by(|a, b| {
@@ -167,6 +179,7 @@ struct Judge<'a> {
     now: Option<Date>,
     densities: &'a Densities,
     hazard: &'a Hazard,
+    times: &'a dyn Fn(Link) -> f64,
 }
 
 impl Judge<'_> {
@@ -179,12 +192,13 @@ impl Judge<'_> {
         // Several reasons of one kind are one reason told twice.
         let mut kinds = BTreeSet::new();
         let told = reasons.iter().filter(|one| kinds.insert(one.link));
-        let missed: f64 = told.map(|one| 1.0 - one.share.clamp(0.0, 0.95)).product();
+        let missed: f64 = told.map(|one| 1.0 - (one.share * (self.times)(one.link)).clamp(0.0, 0.95)).product();
         let prior = (1.0 - missed) * factor;
         let (seen, ours) = self.looked.inside(&range);
         let share = (prior * FIRM + ours) / (FIRM + seen);
         if seen > 0.0 && ours == 0.0 {
-            against.push(format!("{seen:.0} hosts in it were looked at and none of them is counted with the seed"));
+            let hosts = if seen == 1.0 { "host in it was" } else { "hosts in it were" };
+            against.push(format!("{seen:.0} {hosts} looked at and none is counted with the seed"));
         }
         let addresses = range.count() as f64;
         let new = (addresses * OCCUPIED - seen).max(0.0);
@@ -227,8 +241,8 @@ impl Judge<'_> {
         let whole = lists.iter().find(|(_, _, one, _)| one.holds(range));
         if let Some((id, list, one, reason)) = whole {
             let reason = reason.as_deref().map(|reason| format!(" as {reason}")).unwrap_or_default();
-            let words =
-                format!("on the deny list {list}{reason}: the list names {one}{}", self.for_how_long(range, list));
+            let wider = if one == range { String::new() } else { format!(", which names {one}") };
+            let words = format!("on the deny list {list}{reason}{wider}{}", self.for_how_long(range, list));
             reasons.push(Reason { share: 0.15, ..Reason::new(Link::Listed, words, 1, vec![*id]) });
         } else if let Some((id, list, first, _)) = lists.first() {
             let listed: u128 = lists.iter().map(|(_, _, one, _)| one.count()).sum();
@@ -246,10 +260,16 @@ impl Judge<'_> {
         let found = longevity(self.knowledge, range, self.now).into_iter().find(|one| one.list == list);
         match found {
             Some(one) if one.states > 1 => {
-                format!(
-                    ", in {} of the {} states of the list on file, from {} to {}",
-                    one.named_in, one.states, one.first, one.last
-                )
+                let times = match one.states - one.named_in {
+                    0 => format!("all {}", one.states),
+                    _ => format!("{} of the {}", one.named_in, one.states),
+                };
+                let days = if one.first == one.last {
+                    format!("on {}", one.first)
+                } else {
+                    format!("from {} to {}", one.first, one.last)
+                };
+                format!(", in {times} dated copies of the list on file, {days}")
             }
             _ => String::new(),
         }
@@ -277,8 +297,9 @@ impl Judge<'_> {
         let (share, usual) = (self.densities.shrunk(count), self.densities.usual(count).mean());
         let times = share / usual.max(1e-9);
         let words = format!(
-            "{} of its addresses are on deny lists by themselves: {times:.1} times what is usual for a network of its size",
-            hosts.len()
+            "{} of its addresses {} on deny lists by themselves: {times:.1} times what is usual for a network of its size",
+            hosts.len(),
+            if hosts.len() == 1 { "is" } else { "are" }
         );
         let worth = Link::Dense.share() * ((times - 1.0) / 20.0).clamp(0.0, 1.0);
         Some(Reason { link: Link::Dense, words, share: worth, datasets: datasets.into_iter().collect() })
@@ -297,8 +318,13 @@ impl Judge<'_> {
             return None;
         }
         let words = format!(
-            "lies where deny-listed networks are: of 1,000 networks of 256 addresses in a place like this, {:.0} came to the list within half a year (measured on 2025)",
-            1000.0 * chance
+            "lies where deny-listed networks are: of 1,000 networks of 256 addresses in a place like this, {:.0} came to the list within half a year ({})",
+            1000.0 * chance,
+            if free.iter().any(|block| self.hazard.is_reported(*block)) {
+                "measured on 2025 with lists of ASes made later: rather too high"
+            } else {
+                "measured on 2025"
+            }
         );
         // Being listed is not being this provider's: a part of it counts.
         Some(Reason { link: Link::Hazard, words, share: chance * 0.5, datasets: Vec::new() })
@@ -309,7 +335,9 @@ impl Judge<'_> {
         let (mut collateral, mut against, mut factor) = (Vec::new(), Vec::new(), 1.0f64);
         let mut named: BTreeSet<(Use, &str)> = BTreeSet::new();
         for one in self.knowledge.named_in(range, self.now) {
-            named.insert((one.used_for, &one.name));
+            if one.used_for != Use::ReverseName {
+                named.insert((one.used_for, &one.name));
+            }
         }
         for (used_for, name) in named {
             let (words, lowers) = match used_for {
@@ -319,6 +347,7 @@ impl Judge<'_> {
                 Use::WellKnown => ("a well-known service", 0.1),
                 Use::Scanner => ("a research scanner", 0.1),
                 Use::Tor => ("Tor exits: listed for what their users do", 0.3),
+                Use::ReverseName => continue,
             };
             collateral.push(format!("{name}: {words}"));
             factor = factor.min(lowers);

@@ -17,6 +17,8 @@ use super::objects::By;
 const MOST_SHARING: usize = 60;
 /// A whole name, handle or opaque id that more ASes share is a registry's own entry, not a holder.
 const MOST_OF_ONE: usize = 400;
+/// A shorter handle may be anybody's.
+const SHORTEST_HANDLE: usize = 5;
 
 /// What ties two ASes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,11 +118,16 @@ impl<'a> Siblings<'a> {
 
     fn named(&mut self, asn: Asn, name: &str) {
         if !name.trim().contains(' ') {
-            // A handle is chosen freely (`GOOGLE-PEER` is not Google's): it is compared with other handles and as a whole.
+            // A handle is chosen freely (`GOOGLE-PEER` is not Google's): it is compared with other handles, and only as a
+            // whole with a company's name (`Contrust-Solutions` and "Contrust Solutions S.R.L.").
             let stem = netname_stem(name);
-            let stem = stem.trim_end_matches("-ASN").trim_end_matches("-AS").trim_end_matches("-AS-AP");
-            if stem.chars().count() >= 5 {
+            let stem = stem.trim_end_matches("-ASN").trim_end_matches("-AS-AP").trim_end_matches("-AS");
+            if stem.chars().count() >= SHORTEST_HANDLE {
                 self.add(asn, Tie::Handle, stem.to_owned());
+                let spelled = plain_name(&stem.replace(['-', '_'], " "));
+                if spelled.chars().count() >= SHORTEST_HANDLE && !core_name(&spelled).is_empty() {
+                    self.add(asn, Tie::Name, spelled);
+                }
             }
             return;
         }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use jiff::civil::Date;
 
 use super::density::listed_in;
-use super::fact::{Asn, Listed};
+use super::fact::{Asn, Listed, Use};
 use super::knowledge::{Knowledge, Role};
 use super::rank::Ranking;
 use super::reason::Link;
@@ -100,7 +100,7 @@ pub fn neighbourhood(knowledge: &Knowledge, ranking: &Ranking, seed: Ipv4Addr, n
             link: links.get(&third).copied(),
             listed: listed_in(knowledge, &range, now).share(),
             listed_whole: whole,
-            named: !knowledge.named_in(&range, now).is_empty(),
+            named: knowledge.named_in(&range, now).iter().any(|one| one.used_for != Use::ReverseName),
             seed: seed.to_bits() >> 8 == start.to_bits() >> 8,
         }
     };

@@ -1,9 +1,9 @@
 //! What leaves the house: own addresses taken out, e-mail addresses where asked, and strangers' text made safe to look at
 //! with its exact bytes beside it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::facet::{escape_terminal, show_bytes, show_cut};
+use crate::facet::{FacetKind, escape_terminal, show_bytes, show_cut};
 
 /// Most characters of a stranger's text shown in one place. The exact bytes are kept whole.
 pub const LONGEST_TEXT: usize = 1000;
@@ -18,6 +18,8 @@ const MAIL: &str = "[e-mail]";
 pub struct Cleaner {
     own: Vec<String>,
     minimise: bool,
+    /// A mailbox that is made to be known: the contact that scanned hosts are told.
+    public: Option<Vec<u8>>,
 }
 
 /// A stranger's text.
@@ -35,18 +37,19 @@ impl Cleaner {
     /// Takes out these addresses; with `minimise` e-mail addresses and exact bytes too.
     #[must_use]
     pub fn new(own: &[IpAddr], minimise: bool) -> Self {
-        Self { own: own.iter().flat_map(spellings).collect(), minimise }
+        Self { own: own.iter().flat_map(spellings).collect(), minimise, public: None }
+    }
+
+    /// The same, but for this mailbox, which is made to be known.
+    #[must_use]
+    pub fn keeping(self, mail: Option<&str>) -> Self {
+        Self { public: mail.map(|mail| mail.as_bytes().to_vec()), ..self }
     }
 
     /// A value as it may be shared.
     #[must_use]
     pub fn safe(&self, bytes: &[u8]) -> SafeText {
-        let mut bytes = self.without_own(bytes);
-        let mut personal = !mails(&bytes).is_empty();
-        if self.minimise && personal {
-            bytes = without_mails(&bytes);
-            personal = false;
-        }
+        let (bytes, personal) = self.redacted(bytes);
         let text = show_cut(&escape_terminal(&show_bytes(&bytes)), LONGEST_TEXT);
         let exact = (text.as_bytes() != bytes && !self.minimise).then_some(bytes);
         SafeText { text, exact, personal }
@@ -56,6 +59,27 @@ impl Cleaner {
     #[must_use]
     pub fn text(&self, text: &str) -> String {
         self.safe(text.as_bytes()).text
+    }
+
+    /// A text that is made safe where it is shown, without what is taken out; and whether it still holds an e-mail address.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> (String, bool) {
+        let (bytes, personal) = self.redacted(text.as_bytes());
+        (String::from_utf8_lossy(&bytes).into_owned(), personal)
+    }
+
+    fn redacted(&self, bytes: &[u8]) -> (Vec<u8>, bool) {
+        let mut bytes = self.without_own(bytes);
+        let mut places = mails(&bytes);
+        places.retain(|(start, end)| self.public.as_deref() != bytes.get(*start..*end) || self.public.is_none());
+        let personal = !places.is_empty();
+        if self.minimise && personal {
+            for (start, end) in places.into_iter().rev() {
+                bytes.splice(start..end, MAIL.bytes());
+            }
+            return (bytes, false);
+        }
+        (bytes, personal)
     }
 
     fn without_own(&self, bytes: &[u8]) -> Vec<u8> {
@@ -122,22 +146,59 @@ fn mails(bytes: &[u8]) -> Vec<(usize, usize)> {
     found
 }
 
-fn without_mails(bytes: &[u8]) -> Vec<u8> {
-    let mut out = bytes.to_vec();
-    for (start, end) in mails(bytes).into_iter().rev() {
-        out.splice(start..end, MAIL.bytes());
+/// Addresses and names that nobody opens by a slip of the hand: `203[.]0[.]113[.]7`, `2001:db8[::]7`, `hxxp://shop[.]example`. Versions,
+/// decimals, times and the names of facets stay as they are.
+#[must_use]
+pub fn defang(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let inside = |c: char| c.is_alphanumeric() || ".-_:".contains(c);
+    while let Some(start) = rest.find(inside) {
+        let (before, from) = rest.split_at(start);
+        let (word, after) = from.split_at(from.find(|c| !inside(c)).unwrap_or(from.len()));
+        out.push_str(&before.replace('@', "[@]"));
+        out.push_str(&match (word.to_ascii_lowercase().as_str(), after.starts_with("//")) {
+            ("http:", true) => "hxxp:".to_owned(),
+            ("https:", true) => "hxxps:".to_owned(),
+            _ => defanged_word(word),
+        });
+        rest = after;
     }
+    out.push_str(&rest.replace('@', "[@]"));
     out
 }
 
-/// An address or name that nobody opens by a slip of the hand: `203[.]0[.]113[.]7`, `hxxp://`.
-#[must_use]
-pub fn defang(text: &str) -> String {
-    text.replace("http://", "hxxp://")
-        .replace("https://", "hxxps://")
-        .replace('.', "[.]")
-        .replace("::", "[::]")
-        .replace('@', "[@]")
+/// A word of letters, digits, dots, dashes and colons. An IPv6 address may stand behind another word: `host:2001:db8::7`.
+fn defanged_word(word: &str) -> String {
+    // The end of a sentence, or a colon behind the address.
+    let bare = word.trim_end_matches('.');
+    let ends = [bare, bare.strip_suffix(':').unwrap_or(bare)];
+    let is_v6 = |start: usize| {
+        let fits =
+            |end: &&str| end.get(start..).is_some_and(|text| text.len() <= 45 && text.parse::<Ipv6Addr>().is_ok());
+        ends.iter().any(fits)
+    };
+    let starts = std::iter::once(0).chain(word.match_indices(':').map(|(at, _)| at + 1));
+    if word.matches(':').nth(1).is_some()
+        && let Some((before, address)) =
+            starts.filter(|start| is_v6(*start)).min().and_then(|at| word.split_at_checked(at))
+    {
+        let at_gap = address.replace("::", "[::]");
+        return before.to_owned() + &if at_gap == address { address.replace(':', "[:]") } else { at_gap };
+    }
+    let shown = |part: &str| if is_place(part) { part.replace('.', "[.]") } else { part.to_owned() };
+    word.split(':').map(shown).collect::<Vec<_>>().join(":")
+}
+
+/// True for an IPv4 address and for what looks like a name with a top-level domain.
+fn is_place(word: &str) -> bool {
+    if !word.contains('.') || word.parse::<FacetKind>().is_ok() {
+        return false;
+    }
+    let name = word.trim_matches('.');
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_top = last.starts_with("xn--") || (last.chars().count() > 1 && last.chars().all(char::is_alphabetic));
+    name.split('-').any(|part| part.parse::<Ipv4Addr>().is_ok()) || (name.contains('.') && is_top)
 }
 
 #[cfg(test)]
@@ -179,5 +240,32 @@ mod tests {
     #[test]
     fn a_defanged_address_is_no_link() {
         assert_eq!(defang("http://203.0.113.7/ 2001:db8::7"), "hxxp://203[.]0[.]113[.]7/ 2001:db8[::]7");
+        assert_eq!(
+            defang("HTTPS://a.b.example:8443/x.php?q=jo@c.example"),
+            "hxxps://a[.]b[.]example:8443/x[.]php?q=jo[@]c[.]example"
+        );
+        assert_eq!(
+            defang("203.0.113.0/24 at 2001:db8:1:2:3:4:5:6."),
+            "203[.]0[.]113[.]0/24 at 2001[:]db8[:]1[:]2[:]3[:]4[:]5[:]6."
+        );
+        assert_eq!(
+            defang("7.113.0.203.in-addr.arpa, *.xn--bcher-kva.example"),
+            "7[.]113[.]0[.]203[.]in-addr[.]arpa, *[.]xn--bcher-kva[.]example"
+        );
+        assert_eq!(defang("host:2001:db8::7 host:203.0.113.7"), "host:2001:db8[::]7 host:203[.]0[.]113[.]7");
+        assert_eq!(defang("203.0.113.7."), "203[.]0[.]113[.]7[.]");
+    }
+
+    #[test]
+    fn what_nobody_opens_stays_readable() {
+        for text in [
+            "99.9 % at 2026-11-22T12:00:00.123Z",
+            "SSH-2.0-OpenSSH_9.2p1",
+            "nginx/1.18.0",
+            "cert.spki_sha256 and http.title",
+            "e.g. this. And that.",
+        ] {
+            assert_eq!(defang(text), text);
+        }
     }
 }

@@ -26,6 +26,9 @@ pub struct ReportError(#[from] minijinja::Error);
 /// Hosts whose evidence stands open.
 const OPEN: usize = 3;
 
+/// Hosts from which on a table gets a window of its own on a screen. On paper it goes on from page to page.
+const LONG: usize = 40;
+
 const TEMPLATE: &str = include_str!("report.html");
 
 /// The whole page.
@@ -49,7 +52,7 @@ pub fn html(file: &CaseFile, surroundings: &[Picture]) -> Result<String, ReportE
     });
     env.add_template("report.html", TEMPLATE)?;
     let page = env.get_template("report.html")?.render(context! {
-        file => Serde(file), open => OPEN,
+        file => Serde(file), open => OPEN, long => LONG,
         surroundings => surroundings.iter().map(|one| {
             context! { title => one.title.clone(), svg => picture_of(Some(&one.svg)), note => one.note.clone() }
         }).collect::<Vec<_>>(),

@@ -36,6 +36,18 @@ impl Tlp {
         }
     }
 
+    /// Who may see it, in a sentence (FIRST's definitions in short).
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Clear => "may be told to everybody",
+            Self::Green => "may be told within the community, not in public",
+            Self::Amber => "may be told in the recipient's organisation and to its clients where they need to know",
+            Self::AmberStrict => "may be told in the recipient's organisation only",
+            Self::Red => "for those it was given to, nobody else",
+        }
+    }
+
     /// The id that OASIS gave its marking definition in STIX.
     #[must_use]
     pub fn stix_id(self) -> &'static str {
@@ -143,9 +155,20 @@ impl Marking {
         if self.tlp >= Tlp::Amber {
             return Ok(());
         }
-        let mut what = Vec::new();
         let raw = if depth >= Depth::Bytes { dossier.raw() } else { Vec::new() };
-        let personal = dossier.personal(depth >= Depth::Services);
+        self.check_places(raw, dossier.personal(depth >= Depth::Services), dossier.own_known)
+    }
+
+    /// The same for what is no dossier: where raw bytes and e-mail addresses stand, and whether own addresses were known, so that
+    /// they are out.
+    ///
+    /// # Errors
+    /// [`TooOpen`] names what is inside and where.
+    pub fn check_places(self, raw: Vec<String>, personal: Vec<String>, own_known: bool) -> Result<(), TooOpen> {
+        if self.tlp >= Tlp::Amber {
+            return Ok(());
+        }
+        let mut what = Vec::new();
         for (words, places) in [("raw bytes as captured", raw), ("e-mail addresses, which are personal data", personal)]
         {
             if let Some((first, more)) = places.split_first() {
@@ -153,10 +176,10 @@ impl Marking {
             }
         }
         let clean = what.is_empty();
-        if !dossier.own_known {
+        if !own_known {
             what.push("perhaps the scanner's own address, which pages like to repeat: it was never named".to_owned());
         }
-        let remedy = match (clean, dossier.own_known) {
+        let remedy = match (clean, own_known) {
             (true, _) => "name the scanner's addresses with --own (`--own none` where there is nothing to hide)",
             (_, true) => "leave these out with --minimise",
             _ => "leave these out with --minimise and name the scanner's addresses with --own",

@@ -36,7 +36,7 @@ pub use misp::misp;
 pub use observations::{OBSERVATION_COLUMNS, observation_json, observation_row, stored_observation_json};
 pub use range_map::range_map;
 pub use registry::{AnswersFor, Contact, ContactOrigin, Holder, Registry, Upstream};
-pub use rows::{RowForm, RowStream, Rows, plain};
+pub use rows::{RowForm, RowStream, Rows, defang_value, plain};
 pub use stix::stix;
 pub use typst::typst;
 pub use uuid::Uuid;

@@ -1,6 +1,8 @@
 //! Who holds a network and who answers for it, as the registries or a person say: plain facts, filled in from outside.
 
+use std::cmp::Reverse;
 use std::fmt;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -34,6 +36,8 @@ impl Holder {
 /// Where a contact is from, in the order in which they are asked (first that may be written to wins).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ContactOrigin {
+    /// Written down by the investigator for this case, who has a reason to.
+    Person,
     /// `abuse-c` of the inetnum itself.
     Network,
     /// `abuse-c` of its organisation.
@@ -46,14 +50,12 @@ pub enum ContactOrigin {
     SecurityTxt,
     /// PeeringDB.
     Peering,
-    /// Written down by the investigator.
-    Person,
 }
 
 impl ContactOrigin {
     /// All, in their order.
     pub const ALL: [Self; 7] =
-        [Self::Network, Self::Organisation, Self::Asn, Self::Rdap, Self::SecurityTxt, Self::Peering, Self::Person];
+        [Self::Person, Self::Network, Self::Organisation, Self::Asn, Self::Rdap, Self::SecurityTxt, Self::Peering];
 
     /// The word in files.
     #[must_use]
@@ -113,7 +115,7 @@ pub struct Upstream {
     pub source: String,
 }
 
-/// All that is known of holders and contacts.
+/// All that is known of holders and contacts. What a person wrote stands before what files say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registry {
     /// Holders of networks.
@@ -126,4 +128,31 @@ pub struct Registry {
     pub origins: Vec<(IpNet, u32)>,
     /// Mail addresses and domains that nothing is ever written to.
     pub never_mail: Vec<String>,
+}
+
+impl Registry {
+    /// Puts what files say behind what is there. Of two that say the same of a network the first speaks.
+    pub fn add(&mut self, mut other: Self) {
+        self.holders.append(&mut other.holders);
+        self.contacts.append(&mut other.contacts);
+        let known = |one: &Upstream| self.upstreams.iter().any(|two| (two.asn, two.of) == (one.asn, one.of));
+        other.upstreams.retain(|one| !known(one));
+        self.upstreams.append(&mut other.upstreams);
+        self.origins.append(&mut other.origins);
+        self.never_mail.append(&mut other.never_mail);
+    }
+
+    /// The holder of the smallest network around an address; of two of one size the first.
+    #[must_use]
+    pub fn holder_of(&self, address: IpAddr) -> Option<&Holder> {
+        let around = self.holders.iter().filter(|holder| holder.network.contains(&address));
+        around.min_by_key(|holder| Reverse(holder.network.prefix_len()))
+    }
+
+    /// The AS of the smallest network around an address; of two of one size the first.
+    #[must_use]
+    pub fn origin_of(&self, address: IpAddr) -> Option<u32> {
+        let around = self.origins.iter().filter(|(network, _)| network.contains(&address));
+        around.min_by_key(|(network, _)| Reverse(network.prefix_len())).map(|(_, asn)| *asn)
+    }
 }

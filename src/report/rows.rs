@@ -177,7 +177,8 @@ impl<W: Write> RowStream<W> {
     }
 }
 
-fn defang_value(value: &mut Value) {
+/// Makes every text inside harmless ([`defang`]); keys stay.
+pub fn defang_value(value: &mut Value) {
     match value {
         Value::String(text) => *text = defang(text),
         Value::Array(items) => items.iter_mut().for_each(defang_value),

@@ -51,7 +51,7 @@ pub(super) fn write(
             }
         }
         shared.progress.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
-        tell(&mut writer, &mut notices, shared)?;
+        tell(&mut writer, &mut notices, shared, over)?;
         let (mut hosts, mut quiet, mut held) = (Vec::new(), Vec::new(), Vec::new());
         for finished in batch.drain(..) {
             match finished {
@@ -87,8 +87,10 @@ pub(super) fn write(
     }
 }
 
-/// Records which networks were slowed or are not asked any more. A case locked by a reader keeps them for the next round.
-fn tell(writer: &mut RunWriter, notices: &mut VecDeque<Notice>, shared: &Shared) -> Result<(), StoreError> {
+/// Records which networks were slowed or are not asked any more. A case locked by a reader keeps them for the next round,
+/// and in the `last` one is waited for.
+fn tell(writer: &mut RunWriter, notices: &mut VecDeque<Notice>, shared: &Shared, last: bool) -> Result<(), StoreError> {
+    let mut tries = 0;
     let back_off = shared.door.back_off();
     shared.progress.withheld.store(back_off.withheld(), Ordering::Relaxed);
     notices.extend(back_off.notices());
@@ -96,7 +98,11 @@ fn tell(writer: &mut RunWriter, notices: &mut VecDeque<Notice>, shared: &Shared)
         let what = if notice.part > 0.0 { "slowed" } else { "stopped" };
         let body = json!({ "network": notice.network, "what": what, "part": notice.part, "why": notice.why });
         match writer.record(notice.at, Action::BackOff, &body) {
-            Err(StoreError::Locked) => return Ok(()),
+            Err(StoreError::Locked) if !last => return Ok(()),
+            Err(StoreError::Locked) if tries < TRIES => {
+                tries += 1;
+                continue;
+            }
             other => other?,
         }
         shared.progress.backed_off.fetch_add(1, Ordering::Relaxed);

@@ -63,7 +63,7 @@ pub use merge::{MergeRefusal, Merged, MergedAs, MergedShard};
 pub use observation::{ObservationFilter, ObservationId, StoredFacet, StoredObservation};
 pub use position::Position;
 pub use query::{Query, QueryError};
-pub use record::{Action, Record};
+pub use record::{Action, OWN_ADDRESSES, Record};
 pub use redact::{Erase, Erased, Retention};
 pub use reread::RereadCounts;
 pub use run::{Counters, Run, RunId, RunKind, RunSpec, RunState, State};

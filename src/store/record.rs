@@ -12,6 +12,9 @@ use super::{Case, Result, StoreError, time};
 use crate::clock::Timestamp;
 use crate::finding::{Seed, Subject, Verdict};
 
+/// What the records of the scanner's own addresses are filed under (`note`): `addresses`, and `run` where a scan tells them.
+pub const OWN_ADDRESSES: &str = "own addresses";
+
 /// What changed the case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {

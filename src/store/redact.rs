@@ -39,7 +39,7 @@ pub struct Erased {
     pub records: u64,
     /// True when the results of the last linkage went too, since they spoke of what is gone.
     pub results: bool,
-    /// Where the host is still named: an authorisation or a plan says what was allowed, and is kept.
+    /// Where the host or the value is still named: an authorisation or a plan says what was allowed and sent, and is kept.
     pub remains: Vec<String>,
 }
 
@@ -98,9 +98,16 @@ impl Case {
         });
         let mut erased = eraser.erased;
         record::append(&transaction, at, actor, Action::Redact, "", &body)?;
-        if let Erase::Host(address) = what {
-            erased.remains = remains(&transaction, *address)?;
-        }
+        erased.remains = match what {
+            Erase::Host(address) => remains(&transaction, &address.to_string(), |c| c.is_ascii_hexdigit() || c == ':')?,
+            Erase::Facet(kind, value) => {
+                let text = String::from_utf8_lossy(value);
+                // A name is looked for without the word that says what kind of name it is: `DNS:`.
+                let bare = text.split_once(':').filter(|_| kind == "cert.san").map_or(&*text, |(_, name)| name);
+                remains(&transaction, bare, char::is_alphanumeric)?
+            }
+            _ => Vec::new(),
+        };
         transaction.commit()?;
         self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?;
         self.connection.pragma_update(None, "secure_delete", false)?;
@@ -278,16 +285,15 @@ fn stretches(numbers: &BTreeSet<i64>) -> Vec<(i64, i64)> {
     out
 }
 
-/// Where the address still stands in words.
-fn remains(transaction: &Transaction<'_>, host: IpAddr) -> Result<Vec<String>> {
-    let text = host.to_string();
-    // A longer address may begin or end with this one.
+/// Where the text still stands as a word of its own: not where `joins` says that the word goes on, as a longer address would.
+fn remains(transaction: &Transaction<'_>, text: &str, joins: impl Fn(char) -> bool) -> Result<Vec<String>> {
     let stands = |found: &str| {
-        found.match_indices(&text).any(|(at, _)| {
-            let is_part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_hexdigit() || c == ':');
-            let (before, after) = found.split_at(at);
-            !is_part(before.chars().next_back()) && !is_part(after.chars().nth(text.chars().count()))
-        })
+        !text.is_empty()
+            && found.match_indices(text).any(|(at, _)| {
+                let is_part = |c: Option<char>| c.is_some_and(&joins);
+                let (before, after) = found.split_at(at);
+                !is_part(before.chars().next_back()) && !is_part(after.chars().nth(text.chars().count()))
+            })
     };
     let mut places = Vec::new();
     for (read, place) in [

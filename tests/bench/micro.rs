@@ -31,7 +31,10 @@ use hostkin::proto::{self, Conversation as _, Event, Reading, flight, http, x509
 use hostkin::range::fact::Origin;
 use hostkin::range::{Asn, Dataset, Fact, FactKind, Format, Held, Knowledge};
 use hostkin::scan::usage;
-use hostkin::store::{AskedState, Case, Counters, HostDone, NewCase, RunId, RunSpec, RunWriter, ServiceDone};
+use hostkin::seal::{self, Leaf, ReadingText};
+use hostkin::store::{
+    AskedState, Case, Counters, HostDone, NewCase, RunId, RunSpec, RunWriter, ServiceDone, StoredFacet,
+};
 use hostkin::target::{Order, Shard};
 use serde_json::Value as Json;
 use tokio::task::{JoinSet, LocalSet};
@@ -333,6 +336,7 @@ fn evidence(bench: &Bench) {
         return;
     }
     let samples = [(Speech::Tls, jarm_capture()), (Speech::Http, http_capture()), (Speech::Ssh, ssh_capture())];
+    sealing(bench, &samples);
     let folder = tempfile::tempdir().unwrap();
     let (mut case, run) = new_run(folder.path());
     let mut writer = RunWriter::open(case.path(), run).unwrap();
@@ -375,6 +379,62 @@ fn evidence(bench: &Bench) {
         let report = verify_case(&case, &[], &hostkin::probe::read).unwrap();
         assert!(report.is_clean(), "{:?}", report.faults.first());
         report.derived
+    });
+}
+
+/// What a scan pays for its seals: salt, both texts, their digests, the row with its leaf, and its share of the tree.
+fn sealing(bench: &Bench, samples: &[(Speech, Capture)]) {
+    let readings: Vec<Reading> = samples.iter().map(|(speech, one)| hostkin::probe::read(*speech, one)).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let rows = rusqlite::Connection::open(folder.path().join("leaves")).unwrap();
+    rows.execute_batch(
+        "PRAGMA journal_mode = WAL; CREATE TABLE leaves (number INTEGER PRIMARY KEY, observation INTEGER, hash BLOB, reading BLOB, salt BLOB) STRICT;
+         CREATE INDEX leaves_by_observation ON leaves (observation); BEGIN",
+    )
+    .unwrap();
+    let mut insert =
+        rows.prepare("INSERT INTO leaves (observation, hash, reading, salt) VALUES (?1, ?2, ?3, ?4)").unwrap();
+    let (mut number, mut hashes) = (0u64, Vec::new());
+    bench.each("evidence: an observation sealed", || {
+        let reading = &readings[usize::try_from(number).unwrap() % readings.len()];
+        let mut text = ReadingText::new(reading.outcome.as_str(), reading.detail.as_deref());
+        for facet in &reading.facets {
+            text.facet(facet.kind.as_str(), &StoredFacet::of(facet).value, None);
+        }
+        let digest = ReadingText::digest(&text.finish());
+        let mut salt = [0; 16];
+        hostkin::proto::Entropy::fill(&mut SystemEntropy, &mut salt);
+        let leaf = Leaf {
+            salt: seal::hex(&salt),
+            run: 1,
+            ip: "192.0.2.104".to_owned(),
+            port: 443,
+            protocol: "tls".to_owned(),
+            over_tls: false,
+            name: None,
+            started_at_ms: 1_700_000_000_000,
+            connections: 10,
+            bytes_sent: 5_120,
+            bytes_heard: 6_200,
+            timed_out: None,
+            capture_sha256: Some(seal::hex(&digest)),
+            reading_sha256: seal::hex(&digest),
+        };
+        hashes.push(leaf.hash());
+        insert
+            .execute(rusqlite::params![
+                i64::try_from(number).unwrap(),
+                &hashes[hashes.len() - 1][..],
+                &digest[..],
+                &salt[..]
+            ])
+            .unwrap();
+        number += 1;
+        if number.is_multiple_of(1024) {
+            black_box(seal::root(&hashes));
+            hashes.clear();
+            rows.execute_batch("COMMIT; BEGIN").unwrap();
+        }
     });
 }
 

@@ -114,6 +114,39 @@ def imported(hostkin: Hostkin, folder: Path) -> Case:
     return finished(hostkin, Case("imported", case, folder / "imported.registry", captured=False), "::/0", "Example Hosting Ltd")
 
 
+def sized(hostkin: Hostkin, folder: Path, count: int, others: int) -> Case:
+    """A provider of `count` hosts among strangers, seen by others over a month, with public files about where it stands."""
+    name = f"{count} hosts"
+    scope, case, hosts = (folder / f"{count}.{end}" for end in ("toml", "case", "jsonl"))
+    scope.write_text(SCOPE.format(title=f"A provider of {count} hosts", authority="Example CERT", networks="127.76.9.0/30", ports="ssh = [22]"))
+    with hosts.open("w") as out:
+        for number in range(count + others):
+            kin = number < count
+            ip = f"203.{number // 250}.113.{number % 250 + 1}" if kin else f"198.{18 + number // 62500 % 2}.{number // 250 % 250}.{number % 250 + 1}"
+            own = 7 if kin else 100_000 + number
+            row = {"ip": ip, "asn": 64500 + number % 3, "ports": [22, 80, 443, 8443][:2 + number % 3], "ssh_key": f"SHA256:{own:043}",
+                   "hdr_order": f"{own % 997:064x}", "jarm": f"{own % 887 + 1:062x}", "server": f"server-{own % 1301}/1.2.3 (a longer word about itself)",
+                   "ssh_banner": f"SSH-2.0-OpenSSH_9.{own % 7} build {own % 1009}", "hassh": f"{own % 503:032x}", "title": "Members only" if kin else f"{own:x} and its {own % 211} pages", "cert": f"{number:064x}",
+                   "spki": f"{own:064x}", "serial": f"{number:x}", "san": f"host-{number}.provider.example",
+                   "subject": f"CN=host-{number}.provider.example,O=An organisation with a rather long name", "issuer": f"CN=An issuer {own % 5}"}
+            # Not all show all: some kept only the key, some only the web part.
+            for missing in ([("jarm", "cert"), (), ("title",), ("server",)][number % 4] if kin and number else ()):
+                row.pop(missing)
+            out.write(json.dumps(row) + "\n")
+    hostkin.run("new", case, "--scope", scope)
+    hostkin.run("import", case, "hosts", hosts)
+    for number in range(0, count, max(count // 30 + 1, 3)):
+        hostkin.run("seed", case, f"203.{number // 250}.113.{number % 250 + 1}", "--why", "its customers sell stolen cards there, says a buyer",
+                    "--provider", "cards-1", "--source", "interview 7")
+    tables = {"20260401.as-rel2.txt": "# source:topology|BGP\n64510|64500|-1|bgp\n64511|64500|-1|bgp\n64500|64520|-1|bgp\n64500|64501|0|bgp\n",
+              "pfx2as-20260401.txt": "203.0.113.0\t24\t64500\n203.0.64.0\t19\t64500\n203.0.0.0\t19\t64501\n"}
+    for table, text in tables.items():
+        (folder / table).write_text(text)
+    hostkin.run("data", "import", case, *(folder / table for table in tables))
+    hostkin.run("link", case)
+    return Case(name.replace(" ", "-"), case, folder / "none", captured=False)
+
+
 SCOPE = """schema = "hostkin/scope/1"
 title = "{title}"
 authority = "{authority}"

@@ -17,7 +17,7 @@ use hostkin::range::{
 };
 use jiff::civil::{Date, date};
 
-fn held(id: i64, format: Format, name: &str, day: Date, text: &str) -> Held {
+pub(crate) fn held(id: i64, format: Format, name: &str, day: Date, text: &str) -> Held {
     let mut builder = HeldBuilder::default();
     let how = How { format: Some(format), name: Some(name.to_owned()), ..How::default() };
     let reading = read(Cursor::new(text.to_owned().into_bytes()), name, &how, &mut |fact| {
@@ -41,7 +41,7 @@ fn held(id: i64, format: Format, name: &str, day: Date, text: &str) -> Held {
     })
 }
 
-fn drop_list(networks: &[&str]) -> String {
+pub(crate) fn drop_list(networks: &[&str]) -> String {
     let mut text = String::new();
     for net in networks {
         writeln!(text, "{{\"cidr\":\"{net}\",\"sblid\":\"SBL1\",\"rir\":\"x\"}}").unwrap();
@@ -50,7 +50,7 @@ fn drop_list(networks: &[&str]) -> String {
     text
 }
 
-fn asn_drop(rows: &[(u32, &str, &str)]) -> String {
+pub(crate) fn asn_drop(rows: &[(u32, &str, &str)]) -> String {
     let row = |(asn, domain, name): &(u32, &str, &str)| {
         format!("{{\"asn\":{asn},\"rir\":\"x\",\"domain\":\"{domain}\",\"cc\":\"XX\",\"asname\":\"{name}\"}}\n")
     };
@@ -65,7 +65,7 @@ const TABLE: &str = "62.60.226.0,62.60.226.255,214351,FEMO IT SOLUTIONS LIMITED\
     81.10.0.0,81.10.0.255,64197,Innocent Customer GmbH\n\
     191.88.252.0,191.88.255.255,27831,Colombia Movil\n";
 
-fn femo() -> Knowledge {
+pub(crate) fn femo() -> Knowledge {
     Knowledge::new(vec![
         held(1, Format::Ip2asn, "table", date(2026, 6, 17), TABLE),
         held(2, Format::Drop, "drop", date(2026, 4, 5), &drop_list(&["62.60.226.0/24", "81.10.0.0/24"])),
@@ -74,11 +74,11 @@ fn femo() -> Knowledge {
     ])
 }
 
-fn start(address: &str, day: Option<Date>, is_seed: bool) -> Start {
+pub(crate) fn start(address: &str, day: Option<Date>, is_seed: bool) -> Start {
     Start { address: address.parse().unwrap(), date: day, is_seed }
 }
 
-fn ranges(ranking: &Ranking) -> Vec<String> {
+pub(crate) fn ranges(ranking: &Ranking) -> Vec<String> {
     ranking.candidates.iter().map(|one| one.range.to_string()).collect()
 }
 
@@ -89,7 +89,7 @@ fn the_chain_of_the_case_is_found_and_its_upstream_widens_nothing() {
     assert_eq!(ranges(&ranking), ["62.60.226.0/24", "192.162.199.0/24"]);
     let first = &ranking.candidates[0];
     assert!(first.reasons.iter().any(|one| one.link == Link::Announced && one.words.contains("FEMO IT SOLUTIONS")));
-    assert!(first.reasons.iter().any(|one| one.link == Link::Listed && one.words.contains("62.60.226.0/24")));
+    assert!(first.reasons.iter().any(|one| one.link == Link::Listed && one.words.contains("on the deny list drop")));
     let said = ranking.evidence.join("\n");
     assert!(
         said.contains("AS30823 (aurologic GmbH), its only one on file; 1 of its 1 other known customers"),
@@ -216,6 +216,14 @@ fn sisters_share_a_holder_and_strangers_share_only_words_of_the_trade() {
     let siblings = Siblings::new(&knowledge, None, true);
     let of = |asn| siblings.of(Asn(asn)).into_iter().map(|one| one.asn.0).collect::<Vec<_>>();
     assert_eq!((of(64_001), of(64_003)), (vec![64_002], vec![]));
+
+    // A short name is a company's only as a whole.
+    let names = "asn,name\n64001,Beispiel-Solutions\n64002,Beispiel Solutions S.R.L.\n64003,BEISPIEL-PEER\n64004,TELECOM-AS\n\
+        64005,Telecom Ltd\n";
+    let knowledge = Knowledge::new(vec![held(1, Format::AsNames, "names", date(2026, 1, 1), names)]);
+    let siblings = Siblings::new(&knowledge, None, true);
+    let of = |asn| siblings.of(Asn(asn)).into_iter().map(|one| one.asn.0).collect::<Vec<_>>();
+    assert_eq!((of(64_001), of(64_003), of(64_004)), (vec![64_002], vec![], vec![]));
 }
 
 #[test]
@@ -358,6 +366,18 @@ fn from_a_fresh_case_to_a_draft_that_a_person_must_complete() {
         .collect();
     assert_eq!((&states["62.60.226.0/24"], &states["192.162.199.0/24"]), (&"approved".into(), &"rejected".into()));
 
+    std::fs::write(here.join("20260601.as-rel.txt"), "30823|214351|-1\n3356|214351|-1\n30823|64197|-1\n").unwrap();
+    std::fs::write(here.join("20260901.as-rel.txt"), "30823|214351|-1\n30823|64197|-1\n").unwrap();
+    out(&hostkin(here, &["data", "import", "x.case", "20260601.as-rel.txt", "20260901.as-rel.txt"]));
+    let told = hostkin(here, &["ranges", "x.case"]);
+    let words = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(words.contains("reaches the Internet through AS30823") && words.contains("nothing was widened"), "{words}");
+    assert!(!out(&told).contains("80.10.0.0"), "an upstream widens nothing");
+    let rows = out(&hostkin(here, &["as", "x.case", "214351", "--json"]));
+    let row: serde_json::Value = serde_json::from_str(&rows).unwrap();
+    assert_eq!(row["sections"]["upstreams: evidence only, they serve innocents too"][0], "AS30823 (aurologic GmbH)");
+    assert_eq!(row["features"]["provider_churn"]["value"], 0.5);
+    assert_eq!(row["features"]["link_stability"]["value"], 0.5);
     let look = out(&hostkin(here, &["as", "x.case", "AS214351"]));
     assert!(look.contains("192.162.199.0/24") && look.contains("like size") && !look.contains('\u{1b}'), "{look}");
     let look = out(&hostkin(here, &["ip", "x.case", "62.60.226.112", "--date", "2026-06-20"]));

@@ -34,6 +34,7 @@ mod lab;
 mod layering;
 mod manners;
 mod merge;
+mod order;
 mod protocols;
 mod ranges;
 mod run;

@@ -17,7 +17,7 @@ fn golden(name: &str) -> PathBuf {
 }
 
 /// Every sample with the form it must be recognised as; `None` for those that must not be.
-const SAMPLES: [(&str, Option<Format>); 23] = [
+const SAMPLES: [(&str, Option<Format>); 25] = [
     ("rib_20140523_start.mrt.bz2", Some(Format::Mrt)),
     ("table_dump_v1.mrt", Some(Format::Mrt)),
     ("add_path_v4.mrt.gz", Some(Format::Mrt)),
@@ -41,6 +41,8 @@ const SAMPLES: [(&str, Option<Format>); 23] = [
     ("misp_scanners.json", Some(Format::Misp)),
     ("cloud_20260401.json", Some(Format::Cloud)),
     ("datacenters_20260401.csv", Some(Format::Datacenters)),
+    ("asnames_20260401.json", Some(Format::AsNames)),
+    ("ptr_20260401.tsv", Some(Format::Ptr)),
 ];
 
 /// Reads bytes as a file of that name.
@@ -95,6 +97,12 @@ fn every_sample_is_recognised_and_read_whole_and_no_sample_is_left_out() {
     let mut listed: Vec<String> = SAMPLES.iter().map(|(name, _)| (*name).to_owned()).collect();
     listed.sort();
     assert_eq!(there, listed);
+    let unread: Vec<&str> = Format::ALL
+        .into_iter()
+        .filter(|form| !SAMPLES.iter().any(|(_, of)| of == &Some(*form)))
+        .map(Format::as_str)
+        .collect();
+    assert!(unread.is_empty(), "no sample of {unread:?}");
 }
 
 /// The start of a real table, against what an independent parser made of it.
@@ -239,7 +247,8 @@ fn reversed_and_foreign_ranges_are_told_with_their_line() {
     let (result, facts) = read_bytes(content.as_bytes().to_vec(), "x_20260401.csv", &how);
     let reading = result.unwrap();
     assert_eq!((reading.lost, facts.len()), (2, 2));
-    assert!(reading.remarks[0].starts_with("line 2: "), "{:?}", reading.remarks);
+    assert!(reading.remarks[0].starts_with("line 2: the range ends before it begins"), "{:?}", reading.remarks);
+    assert!(reading.remarks[1].starts_with("line 3: not understood"), "{:?}", reading.remarks);
 }
 
 #[test]

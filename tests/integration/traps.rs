@@ -11,7 +11,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use hostkin::clock::Timestamp;
 use hostkin::facet::{FacetKind, HostFacts, Labels};
 use hostkin::finding::{Finding, Findings, Level, Seed, Subject};
-use hostkin::link::{Against, Builder, CheckVerdict, Explanation, Known, Population, Weights, checks, run, why};
+use hostkin::link::{
+    Against, Builder, CheckVerdict, Explanation, Holder, Known, Population, Weights, checks, run, why,
+};
 
 fn host(address: &str, asn: u32, ports: &[u16], facets: &[(FacetKind, &str)]) -> HostFacts {
     let mut built = HostFacts::new(address.parse().unwrap());
@@ -273,4 +275,29 @@ fn a_key_of_hundreds_of_strangers_is_said_to_be_theirs() {
     assert!(told.counter.iter().any(|line| line.contains("little else in common")), "{:?}", told.counter);
     let row = told.evidence.iter().find(|row| row.group == "cert").unwrap();
     assert!(row.likeness < 0.7, "{row:?}");
+}
+
+/// What a link rests on when nothing but the network is shared.
+fn network_alone(holder: Option<&Holder>) -> (CheckVerdict, String) {
+    let mut hosts = [host("192.0.2.7", 64_999, &[22], &[]), host("192.0.2.9", 64_999, &[22], &[])];
+    for host in &mut hosts {
+        host.prefix = Some("192.0.2.0/24".parse().unwrap());
+    }
+    let of = explain(&population(&hosts), &[seed("192.0.2.7")], "192.0.2.9");
+    assert!(of.evidence.iter().any(|row| row.group == "net" && row.log10_counted > 0.301), "{:?}", of.evidence);
+    let all = checks(&of.evidence, &Known { holder, ..Known::default() });
+    let check = all.into_iter().find(|check| check.name == "as_reissued").unwrap();
+    (check.verdict, check.words)
+}
+
+#[test]
+fn a_network_that_went_to_another_holder_fails_its_check_and_one_that_did_not_passes() {
+    let (verdict, words) = network_alone(None);
+    assert!(verdict == CheckVerdict::NotCheckable && words.contains("not on record"), "{words}");
+    let (verdict, words) = network_alone(Some(&Holder::Unknown("no table of that day".to_owned())));
+    assert!(verdict == CheckVerdict::NotCheckable && words.contains("no table of that day"), "{words}");
+    let changed = Holder::Changed("AS64500 was held by another".to_owned());
+    let (verdict, words) = network_alone(Some(&changed));
+    assert!(verdict == CheckVerdict::Failed && words.contains("was held by another"), "{words}");
+    assert_eq!(network_alone(Some(&Holder::Same("the same".to_owned()))).0, CheckVerdict::Passed);
 }

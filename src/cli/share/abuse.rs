@@ -26,15 +26,18 @@ pub(super) fn run(
     args: &Export,
     dossier: &Dossier,
     mut registry: Registry,
+    remarks: Vec<String>,
     term: &Term,
 ) -> Result<(), Stop> {
     let sharing = &args.sharing;
     let Some(path) = &args.output else {
         return Err(Stop::usage(anyhow!("abuse reports are several files: name a new folder with -o")));
     };
-    if sharing.registry.is_none() {
+    if sharing.registry.is_none() && registry.contacts.is_empty() {
         return Err(Stop::usage(anyhow!(
-            "--registry FILE says who holds the networks and where abuse is reported; docs/EXPORTS.md has an example"
+            "nothing says where abuse is reported. Take registry files in with `hostkin data import {} FILE…` (RPSL dumps, \
+             PeeringDB, AS relations), or write holders and contacts down for --registry FILE; docs/EXPORTS.md has an example",
+            args.case.display()
         )));
     }
     for file in &sharing.never_mail {
@@ -55,7 +58,8 @@ pub(super) fn run(
         statement: sharing.statement.clone(),
     };
     let log = log_of(&case.records()?);
-    let pack = pack(dossier, &registry, &log, &settings);
+    let mut pack = pack(dossier, &registry, &log, &settings);
+    pack.remarks.splice(0..0, remarks);
     for remark in pack.remarks.iter().take(MOST_TOLD) {
         term.say(escape_terminal(remark));
     }

@@ -28,7 +28,8 @@ pub struct Sharing {
     /// Leave out exact bytes and e-mail addresses.
     #[arg(long)]
     pub minimise: bool,
-    /// Write addresses so that nobody opens them by mistake: `203[.]0[.]113[.]7`. For rows and abuse reports.
+    /// Write addresses and names so that nobody opens them by mistake: `203[.]0[.]113[.]7`. For what people read: rows, the report, the
+    /// text of abuse reports. What machines read (STIX, MISP, `GraphML`, deny lists, XARF) stays as it is.
     #[arg(long)]
     pub defang: bool,
     /// Only this cluster; may be given again. Without it: those grown from a seed.
@@ -148,7 +149,7 @@ impl ListFormat {
 
 impl Sharing {
     /// The markings asked for.
-    pub(super) fn marking(&self, what: What) -> Marking {
+    pub(in crate::cli) fn marking(&self, what: What) -> Marking {
         let tlp = match self.tlp {
             Some(TlpWord::Clear) => Tlp::Clear,
             Some(TlpWord::Green) => Tlp::Green,
@@ -168,17 +169,21 @@ impl Sharing {
 
     /// Refuses options that would do nothing.
     pub(in crate::cli) fn fits(&self, args: &Export) -> Result<(), Stop> {
-        use What::{Abuse, Clusters, Denylist, Edges, Facets, Graphml, Misp, Nodes, Ranking, Stix};
-        let shared: &[What] = &[Stix, Misp, Graphml, Nodes, Edges, Denylist, Abuse];
+        use What::{
+            Abuse, Clusters, Denylist, Edges, Facets, Graphml, Misp, Nodes, Observations, Ranking, Report, Stix, Typst,
+        };
+        let shared: &[What] = &[Stix, Misp, Graphml, Nodes, Edges, Denylist, Abuse, Report, Typst];
+        let grown: &[What] = &[Stix, Misp, Graphml, Nodes, Edges, Denylist, Abuse];
+        let people: &[What] = &[Report, Typst, Abuse, Clusters, Ranking, Observations, Facets, Nodes, Edges];
         let chosen: &[What] = &[Denylist, Abuse];
         let given: [(&str, bool, &[What]); 17] = [
             ("--tlp", self.tlp.is_some(), shared),
             ("--pap", self.pap.is_some(), shared),
             ("--own", !self.own.is_empty(), shared),
             ("--minimise", self.minimise, shared),
-            ("--cluster", !self.cluster.is_empty(), shared),
-            ("--registry", self.registry.is_some(), shared),
-            ("--defang", self.defang, &[Abuse, Clusters, Ranking, Facets, Nodes, Edges]),
+            ("--cluster", !self.cluster.is_empty(), grown),
+            ("--registry", self.registry.is_some(), grown),
+            ("--defang", self.defang, people),
             ("--promote", self.promote, &[Stix, Misp]),
             ("--least", self.least.is_some(), chosen),
             ("--as", self.list.is_some(), &[Denylist]),
@@ -194,7 +199,8 @@ impl Sharing {
             if given && !of.contains(&args.what) {
                 let words: Vec<String> =
                     of.iter().filter_map(ValueEnum::to_possible_value).map(|one| one.get_name().to_owned()).collect();
-                return Err(Stop::usage(anyhow!("{option} is for `export CASE {}`", words.join("|"))));
+                let why = if option == "--defang" { "; what machines read needs plain addresses" } else { "" };
+                return Err(Stop::usage(anyhow!("{option} is for `export CASE {}`{why}", words.join("|"))));
             }
         }
         if self.least.is_some_and(|least| !(0.0..=1.0).contains(&least)) {

@@ -3,10 +3,11 @@
 mod abuse;
 mod args;
 mod denylist;
+mod imported;
 mod own;
 mod registry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::IpAddr;
 
@@ -19,22 +20,27 @@ use super::exit::{Exit, Stop};
 use super::export::{findings, output, sights};
 use super::find::write;
 use super::term::Term;
-use crate::finding::{Finding, Subject};
-use crate::report::{self, CaseLabel, Cleaner, Depth, Dossier, HostSight, Registry, Standing};
+use crate::finding::{Cluster, Finding, Findings, Subject};
+use crate::report::{self, CaseLabel, Cleaner, Depth, Dossier, HostSight, Registry, Sights, Standing};
 use crate::store::{Case, ObservationFilter};
 
 pub(super) use args::Sharing;
 
 pub(super) use abuse::log_of;
-pub(super) use own::SUBJECT as OWN;
+pub(super) use own::{Own, addresses, known, remember};
 
 pub(super) fn run(args: &Export, form: Form, term: &Term) -> Result<Exit, Stop> {
     let sharing = &args.sharing;
     let mut case = if args.records() { Case::open(&args.case)? } else { Case::open_read_only(&args.case)? };
     let own = own::addresses(&mut case, &sharing.own)?;
-    let registry = sharing.registry.as_deref().map(registry::read).transpose()?.unwrap_or_default();
-    let cleaner = Cleaner::new(own.as_deref().unwrap_or_default(), sharing.minimise);
-    let dossier = dossier(&case, args, &registry, &cleaner, own.is_some())?;
+    let mut registry = sharing.registry.as_deref().map(registry::read).transpose()?.unwrap_or_default();
+    let findings = findings(&case)?;
+    let chosen = chosen(&findings, &sharing.cluster, args)?;
+    let mut sights = sights(&case)?;
+    let found = imported::look_up(&case, args.what, &asked(&chosen, &sights))?;
+    registry.add(found.registry);
+    let cleaner = Cleaner::new(&own.addresses, sharing.minimise);
+    let dossier = dossier(&case, &chosen, &mut sights, &registry, &cleaner, own.known)?;
     let marking = sharing.marking(args.what);
     let depth = match args.what {
         What::Stix | What::Misp => Depth::Bytes,
@@ -47,8 +53,8 @@ pub(super) fn run(args: &Export, form: Form, term: &Term) -> Result<Exit, Stop> 
         What::Misp => json(args, &report::misp(&dossier, marking, sharing.promote))?,
         What::Nodes => write(&report::nodes(&dossier).defanged(sharing.defang), form, output(args)?)?,
         What::Edges => write(&report::edges(&dossier).defanged(sharing.defang), form, output(args)?)?,
-        What::Denylist => denylist::run(&mut case, args, &dossier, own.as_deref().unwrap_or_default(), term)?,
-        What::Abuse => abuse::run(&mut case, args, &dossier, registry, term)?,
+        What::Denylist => denylist::run(&mut case, args, &dossier, &own.addresses, term)?,
+        What::Abuse => abuse::run(&mut case, args, &dossier, registry, found.remarks, term)?,
         _ => {
             let mut out = output(args)?;
             out.write_all(report::graphml(&dossier).as_bytes())?;
@@ -56,6 +62,20 @@ pub(super) fn run(args: &Export, form: Form, term: &Term) -> Result<Exit, Stop> 
         }
     }
     Ok(Exit::Done)
+}
+
+/// The hosts of the chosen clusters, each once, and what is known of them.
+fn asked(chosen: &[&Cluster], sights: &Sights) -> Vec<imported::Asked> {
+    let addresses: BTreeSet<IpAddr> = chosen.iter().flat_map(|one| &one.members).map(|one| one.address).collect();
+    let asked = |address: IpAddr| {
+        let sight = sights.get(&address);
+        imported::Asked {
+            address,
+            asn: sight.and_then(|sight| sight.asn),
+            last_seen: sight.and_then(|sight| sight.last_seen.or(sight.first_seen)),
+        }
+    };
+    addresses.into_iter().map(asked).collect()
 }
 
 /// Writes one JSON value, with characters that move a cursor as numbers.
@@ -68,23 +88,19 @@ fn json(args: &Export, value: &serde_json::Value) -> Result<(), Stop> {
 /// The chosen clusters with all that is known of their hosts.
 fn dossier(
     case: &Case,
-    args: &Export,
+    chosen: &[&Cluster],
+    sights: &mut Sights,
     registry: &Registry,
     cleaner: &Cleaner,
     own_known: bool,
 ) -> Result<Dossier, Stop> {
-    let findings = findings(case)?;
-    let chosen = chosen(&findings, &args.sharing.cluster, args)?;
-    let mut sights = sights(case)?;
     let standings = standings(case)?;
     let mut dossier = Dossier::new(label(case)?, own_known);
     for cluster in chosen {
         dossier.add_cluster(cluster, cleaner, |member: &Finding| {
             let mut sight: HostSight = sights.get_mut(&member.address).map(std::mem::take).unwrap_or_default();
-            let origin = registry.origins.iter().filter(|(network, _)| network.contains(&member.address));
-            sight.asn = sight.asn.or(origin.max_by_key(|(network, _)| network.prefix_len()).map(|(_, asn)| *asn));
-            let around = registry.holders.iter().filter(|holder| holder.network.contains(&member.address));
-            let holder = around.max_by_key(|holder| holder.network.prefix_len()).cloned();
+            sight.asn = sight.asn.or_else(|| registry.origin_of(member.address));
+            let holder = registry.holder_of(member.address).cloned();
             let standing = standings.get(&(cluster.id.clone(), member.address)).copied().unwrap_or(Standing::Found);
             // A host of two clusters is looked up twice.
             sights.insert(member.address, sight.clone());
@@ -99,16 +115,12 @@ fn dossier(
 }
 
 /// The clusters that were named, or all that grew from a seed.
-fn chosen<'a>(
-    findings: &'a crate::finding::Findings,
-    named: &[String],
-    args: &Export,
-) -> Result<Vec<&'a crate::finding::Cluster>, Stop> {
+fn chosen<'a>(findings: &'a Findings, named: &[String], args: &Export) -> Result<Vec<&'a Cluster>, Stop> {
     if let Some(unknown) = named.iter().find(|name| !findings.clusters.iter().any(|cluster| cluster.id == **name)) {
         let known: Vec<&str> = findings.clusters.iter().map(|cluster| cluster.id.as_str()).collect();
         return Err(Stop::usage(anyhow!("there is no cluster \"{unknown}\"; there are: \"{}\"", known.join("\", \""))));
     }
-    let is_chosen = |cluster: &&crate::finding::Cluster| {
+    let is_chosen = |cluster: &&Cluster| {
         if named.is_empty() { cluster.seeded } else { named.contains(&cluster.id) }
     };
     let chosen: Vec<_> = findings.clusters.iter().filter(is_chosen).collect();

@@ -74,7 +74,7 @@ pub(super) struct Narrow {
 impl Narrow {
     pub(super) fn line_up(&mut self, rate: f64, now: Duration) -> Duration {
         let place = self.free.max(now);
-        self.free = place + seconds(WIDER / rate);
+        self.free = place.saturating_add(seconds(WIDER / rate));
         self.binds_until = self.binds_until.max(self.free);
         place
     }
@@ -84,7 +84,7 @@ impl Narrow {
         let (count, stretch) = stretch(rate);
         // A rate that was lowered counts fewer than are remembered.
         let first = self.recent.len().checked_sub(count).and_then(|at| self.recent.get(at));
-        first.map_or(Duration::ZERO, |first| *first + stretch)
+        first.map_or(Duration::ZERO, |first| first.saturating_add(stretch))
     }
 
     pub(super) fn take(&mut self, rate: f64, now: Duration) {
@@ -93,7 +93,7 @@ impl Narrow {
             self.recent.pop_front();
         }
         self.recent.push_back(now);
-        self.binds_until = self.binds_until.max(now + stretch);
+        self.binds_until = self.binds_until.max(now.saturating_add(stretch));
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) struct Wide {
 impl Wide {
     pub(super) fn line_up(&mut self, rate: f64, now: Duration) -> Duration {
         let place = self.free.max(now);
-        self.free = place + seconds(1.0 / rate);
+        self.free = place.saturating_add(seconds(1.0 / rate));
         place
     }
 
@@ -130,10 +130,11 @@ impl Wide {
     }
 
     pub(super) fn take(&mut self, rate: f64, now: Duration) {
-        self.due = self.due.max(now) + seconds(1.0 / rate);
+        self.due = self.due.max(now).saturating_add(seconds(1.0 / rate));
     }
 }
 
+/// As a time; what is longer than a clock can count is as good as never.
 pub(super) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX / 4)
 }

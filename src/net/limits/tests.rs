@@ -308,3 +308,16 @@ proptest! {
         prop_assert!((f64::from(taken) - wanted).abs() <= wanted * 0.01 + rate * 0.010 + 1.0, "{taken} of {wanted}");
     }
 }
+
+#[test]
+fn a_rate_slower_than_any_clock_waits_and_does_not_overflow() {
+    let (limiter, clock) = limiter(Rates { run: Some(1e-30), network: Some(1e-30), ..Rates::default() });
+    assert_eq!(limiter.take(HOST, None), Ok(()));
+    for _ in 0..8 {
+        clock.advance(Duration::from_hours(24));
+        assert!(limiter.take(HOST, None).is_err());
+    }
+    let mut line = super::cells::Wide::default();
+    let places: Vec<Duration> = (0..9).map(|_| line.line_up(1e-30, Duration::ZERO)).collect();
+    assert!(places.is_sorted());
+}

@@ -1,6 +1,7 @@
 //! Lines of text, bounded: a line of a hundred megabytes costs its own loss and no memory.
 
 use std::io::{self, BufRead};
+use std::net::IpAddr;
 
 use super::error::{Place, ReadError};
 use super::out::Out;
@@ -92,13 +93,22 @@ pub(super) fn each_line(
         let text = decode(bytes);
         last_was_data = !text.trim().is_empty();
         if last_was_data && !each(&text, place, out)? {
-            out.lost(place, &format!("not understood: `{}`", shorten(text.trim())));
+            let why = if reversed(&text) { "the range ends before it begins" } else { "not understood" };
+            out.lost(place, &format!("{why}: `{}`", shorten(text.trim())));
         }
     }
     if !lines.finished && last_was_data {
         out.remark(Place::Line(number), "the last line has no line end: the file may be cut there");
     }
     Ok(())
+}
+
+/// Whether a line begins with two addresses of one family, the higher first.
+fn reversed(text: &str) -> bool {
+    let mut fields =
+        text.split([',', '\t', ' ', '-']).map(|field| field.trim_matches('"')).filter(|field| !field.is_empty());
+    let mut address = || fields.next().and_then(|field| field.parse::<IpAddr>().ok());
+    matches!((address(), address()), (Some(first), Some(last)) if first.is_ipv4() == last.is_ipv4() && first > last)
 }
 
 /// A text for a remark, cut short.

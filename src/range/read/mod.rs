@@ -29,6 +29,7 @@ mod netset;
 mod out;
 mod peeringdb;
 mod pfx2as;
+mod ptr;
 mod ris_whois;
 mod rpsl;
 mod sniff;
@@ -154,6 +155,7 @@ fn read_as<R: Read + 'static>(format: Format, input: &mut Input<R>, out: &mut Ou
         Format::Misp => misp::read(input, out),
         Format::Cloud => cloud::read(input, out),
         Format::Datacenters => datacenters::read(input, out),
+        Format::Ptr => ptr::read(input, out),
         Format::AsNames => {
             let json = input.look()?.trim_ascii_start().first().is_some_and(|byte| *byte == b'{');
             as_names::read(input, json, out)

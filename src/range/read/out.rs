@@ -95,7 +95,10 @@ impl<'a> Out<'a> {
     pub(super) fn remarks(&self) -> Vec<String> {
         let mut all = self.remarks.clone();
         if self.lost > 0 {
-            all.push(format!("{} lines or records could not be read", self.lost));
+            all.push(match self.lost {
+                1 => "1 line or record could not be read".to_owned(),
+                lost => format!("{lost} lines or records could not be read"),
+            });
         }
         if self.passed > 0 {
             all.push(format!("{} entries were passed over: not addresses, networks or ASes", self.passed));

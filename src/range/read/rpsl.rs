@@ -2,8 +2,8 @@
 //!
 //! Objects are parted by empty lines; `key: value`, continued on lines that begin with a blank, a tab or `+`; `#` begins a
 //! comment, `%` and `#` in the first column a remark of the server. Text is UTF-8 or Latin-1. An `inetnum` runs from one
-//! address to another and need not be a CIDR. Read are inetnum, inet6num, aut-num, route, route6, organisation, mntner and
-//! role; the other classes are passed over, persons above all. An object that cannot be read is told with its line.
+//! address to another and need not be a CIDR. Read are inetnum, inet6num, aut-num, route, route6, organisation, mntner,
+//! role and irt (as a role: where `APNIC` has abuse reported); the other classes are passed over, persons above all. An object that cannot be read is told with its line.
 
 use std::io::BufRead;
 
@@ -14,7 +14,7 @@ use super::text::{bounded, date, decode, network, range, some};
 use crate::range::fact::{Fact, MOST_LINES, ObjectClass, ObjectKey, RegistryObject};
 
 /// Classes that are no fault, and of no use here.
-const PASSED: [&str; 17] = [
+const PASSED: [&str; 16] = [
     "person",
     "as-block",
     "as-set",
@@ -24,7 +24,6 @@ const PASSED: [&str; 17] = [
     "filter-set",
     "peering-set",
     "key-cert",
-    "irt",
     "domain",
     "poem",
     "poetic-form",
@@ -42,6 +41,8 @@ struct Open {
     /// The class's attribute and the origin of a route, joined when the object ends.
     first: (String, String),
     origin: String,
+    /// `mnt-irt`.
+    irt: Option<String>,
     spoilt: Option<(u64, String)>,
     /// The attribute that a continuation line goes on with.
     last: String,
@@ -104,7 +105,8 @@ impl Open {
         let (key, value) = text.split_once(':').unwrap_or((text, ""));
         let class = key.trim().to_ascii_lowercase();
         let first = (class.clone(), value_of(value).to_owned());
-        let mut open = Self { line, object: None, first, origin: String::new(), spoilt: None, last: class.clone() };
+        let mut open =
+            Self { line, object: None, first, origin: String::new(), irt: None, spoilt: None, last: class.clone() };
         let known = match class.as_str() {
             "inetnum" => Some(ObjectClass::Inetnum),
             "inet6num" => Some(ObjectClass::Inet6num),
@@ -112,7 +114,7 @@ impl Open {
             "route" | "route6" => Some(ObjectClass::Route),
             "organisation" => Some(ObjectClass::Organisation),
             "mntner" => Some(ObjectClass::Mntner),
-            "role" => Some(ObjectClass::Role),
+            "role" | "irt" => Some(ObjectClass::Role),
             _ => None,
         };
         // The key is read when the object ends, since a value may go on in the next line.
@@ -151,6 +153,8 @@ impl Open {
             "mnt-by" | "mnt-lower" | "mnt-routes" => value.split(',').for_each(|one| add(&mut object.maintainers, one)),
             "admin-c" | "tech-c" => value.split(',').for_each(|one| add(&mut object.contacts, one)),
             "abuse-c" => object.abuse_contact = object.abuse_contact.take().or_else(|| some(&handle(value))),
+            // An irt is who answers for incidents where there is no abuse-c.
+            "mnt-irt" => self.irt = self.irt.take().or_else(|| some(&handle(value))),
             "abuse-mailbox" => object.abuse_mailbox = object.abuse_mailbox.take().or_else(|| some(value)),
             "status" => object.status = some(value),
             "country" => object.country = object.country.take().or_else(|| some(value)),
@@ -179,6 +183,7 @@ impl Open {
             out.passed += 1;
             return Ok(());
         };
+        object.abuse_contact = object.abuse_contact.take().or_else(|| self.irt.take());
         let text = &self.first.1;
         let key = match object.class {
             ObjectClass::Inetnum | ObjectClass::Inet6num => {
@@ -192,7 +197,8 @@ impl Open {
             ObjectClass::Organisation | ObjectClass::Mntner => some(&handle(text)).map(ObjectKey::Handle),
             ObjectClass::Role => {
                 object.name = bounded(text);
-                some(&handle(&self.origin)).map(ObjectKey::Handle)
+                let is_irt = self.first.0 == "irt";
+                some(&handle(if is_irt { text } else { &self.origin })).map(ObjectKey::Handle)
             }
         };
         let Some(key) = key else {

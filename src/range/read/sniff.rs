@@ -164,6 +164,7 @@ fn tabs(line: &str) -> Option<Format> {
             Some(Format::RisWhois)
         }
         [prefix, origin] if network(prefix).is_some() && list(origin) => Some(Format::Ipasn),
+        [_, _] if super::ptr::pair(line).is_some() => Some(Format::Ptr),
         _ => None,
     }
 }

@@ -108,7 +108,7 @@ mod tests {
         ];
         let registry = Registry { contacts, ..Registry::default() };
         let mail = |address: &str| of_network(&registry, address.parse().unwrap()).contact.map(|one| one.mail);
-        assert_eq!(mail("203.0.113.3").as_deref(), Some("org@example.com"));
+        assert_eq!(mail("203.0.113.3").as_deref(), Some("person@example.com"));
         assert_eq!(mail("203.0.113.99").as_deref(), Some("wide@example.net"));
         assert_eq!(mail("198.51.100.1"), None);
     }
@@ -119,7 +119,7 @@ mod tests {
             contact("203.0.113.0/24", ContactOrigin::Network, "abuse@RIPE.net"),
             contact("203.0.113.0/24", ContactOrigin::Organisation, "us@mail.reseller.example"),
             contact("203.0.113.0/24", ContactOrigin::Rdap, "a@b.example\r\nBcc: all@c.example"),
-            contact("203.0.113.0/24", ContactOrigin::Person, "noc@example.net"),
+            contact("203.0.113.0/24", ContactOrigin::Peering, "noc@example.net"),
         ];
         let registry = Registry { contacts, never_mail: vec!["@reseller.example".to_owned()], ..Registry::default() };
         let resolved = of_network(&registry, "203.0.113.3".parse().unwrap());

@@ -130,7 +130,11 @@ pub fn pack(dossier: &Dossier, registry: &Registry, log: &Log, settings: &Settin
         }
     }
     let mut recipients: BTreeMap<(Role, String), Recipient<'_>> = BTreeMap::new();
+    let mut warned = BTreeSet::new();
     if settings.confidential {
+        let mut direct_ones = BTreeMap::new();
+        direct(&hosts, registry, &mut direct_ones, &mut Pack::default());
+        warned.extend(direct_ones.into_keys().map(|(_, mail)| mail.to_ascii_lowercase()));
         pack.remarks.push(
             "confidential: nothing was written to the holders and the announcing ASes, who may be the provider"
                 .to_owned(),
@@ -138,7 +142,7 @@ pub fn pack(dossier: &Dossier, registry: &Registry, log: &Log, settings: &Settin
     } else {
         direct(&hosts, registry, &mut recipients, &mut pack);
     }
-    upstreams(&hosts, registry, &mut recipients, &mut pack);
+    upstreams(&hosts, registry, &warned, &mut recipients, &mut pack);
     for (place, ((_, to), mut recipient)) in recipients.into_iter().enumerate() {
         recipient.hosts.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.address.cmp(&other.address)));
         pack.mails.push(write(dossier, log, settings, place + 1, &to, &recipient));
@@ -181,10 +185,11 @@ fn direct<'a>(
     }
 }
 
-/// Each upstream once, with the hosts of all that it carries.
+/// Each upstream once, with the hosts of all that it carries; not where its desk is one of those that must not be warned.
 fn upstreams<'a>(
     hosts: &BTreeMap<IpAddr, &'a SharedHost>,
     registry: &Registry,
+    warned: &BTreeSet<String>,
     recipients: &mut BTreeMap<(Role, String), Recipient<'a>>,
     pack: &mut Pack,
 ) {
@@ -200,6 +205,10 @@ fn upstreams<'a>(
         let resolved = contact::of_asn(registry, asn);
         remarks(pack, &resolved, &format!("upstream AS{asn}"));
         let Some(found) = resolved.contact else { continue };
+        if warned.contains(&found.mail.to_ascii_lowercase()) {
+            note(pack, format!("upstream AS{asn}: {} is the desk of a holder or announcing AS too", found.mail));
+            continue;
+        }
         for host in hosts.values().copied().filter(|host| host.asn.is_some_and(|origin| of.contains(&origin))) {
             add(recipients, Role::Upstream(asn, of.clone()), &found, host);
         }

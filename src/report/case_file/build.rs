@@ -9,16 +9,19 @@ use serde::Serialize;
 use super::danger::{self, HostChecks};
 use super::steps::{cell, detail, signed};
 use super::{
-    Bar, CaseFile, ClusterPart, DETAILED, DRAWN, HYPOTHESES, MemberRow, NearRow, Pair, SeedRow, Timeline, weigh, words,
+    Bar, CaseFile, ClusterPart, DETAILED, DRAWN, HYPOTHESES, MarkingWords, MemberRow, NearRow, Pair, SeedRow, Timeline,
+    weigh, words,
 };
 use crate::clock::Timestamp;
 use crate::facet::{Group, show_cut, show_percent};
 use crate::finding::{Cluster, Finding, Findings, Level, Seed, Subject};
-use crate::report::{HostSight, Sights};
+use crate::report::{HostSight, Marking, Sights};
 
 /// What the report says about the case itself.
 #[derive(Clone, Debug, Default)]
 pub struct CaseFacts {
+    /// Who may see the report, and what may be done with it.
+    pub marking: Marking,
     /// Title of the scope.
     pub title: String,
     /// Who authorised.
@@ -100,6 +103,7 @@ pub fn case_file(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: 
     digests.extend(case.digests.iter().map(|(name, value)| pair(name, value)));
     CaseFile {
         schema: "hostkin/report/1",
+        marking: marking(case.marking),
         title: case.title.clone(),
         subtitle: format!(
             "Hosts that likely belong to one provider, with the reasons. State of the case: {}. Written by hostkin {}.",
@@ -126,6 +130,15 @@ pub fn case_file(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: 
         ],
         digests,
         scope_text: case.scope_text.clone(),
+    }
+}
+
+fn marking(of: Marking) -> MarkingWords {
+    MarkingWords {
+        tlp: of.tlp.to_string(),
+        pap: of.pap.to_string(),
+        colour: of.tlp.as_str().split('+').next().unwrap_or_default(),
+        words: format!("{}; {}.", of.tlp.words(), of.pap.words()),
     }
 }
 

@@ -6,6 +6,7 @@
 mod build;
 mod danger;
 mod steps;
+mod texts;
 mod weigh;
 mod words;
 
@@ -27,6 +28,8 @@ const HYPOTHESES: usize = 12;
 pub struct CaseFile {
     /// `hostkin/report/1`.
     pub schema: &'static str,
+    /// Who may see it and what may be done with it.
+    pub marking: MarkingWords,
     /// Title of the case.
     pub title: String,
     /// One line below it: what this is, and as of when.
@@ -63,6 +66,19 @@ pub struct CaseFile {
     pub digests: Vec<Pair>,
     /// The scope as written.
     pub scope_text: String,
+}
+
+/// The marking, as every page shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MarkingWords {
+    /// `TLP:AMBER`.
+    pub tlp: String,
+    /// `PAP:AMBER`.
+    pub pap: String,
+    /// The first without its `TLP:`, in small letters: names its colour.
+    pub colour: &'static str,
+    /// What both mean, in a sentence.
+    pub words: String,
 }
 
 /// A sentence, and whether it carries the conclusion.

@@ -225,12 +225,24 @@ impl<'a> Values<'a> {
     }
 }
 
-/// How many records the shard's case has, a digest over all of them, and what it says of networks that were slowed.
-pub(super) fn records(from: &Connection, run: RunId) -> Result<(u64, [u8; 32], Vec<Value>)> {
+/// What the records of a shard's case say.
+pub(super) struct Told {
+    /// How many there are.
+    pub(super) number: u64,
+    /// A digest over all of them.
+    pub(super) sha256: [u8; 32],
+    /// What is said of networks that were slowed.
+    pub(super) notices: Vec<Value>,
+    /// The addresses that it sent from, or that a person called its own.
+    pub(super) own: Vec<Value>,
+}
+
+/// Reads the records of the shard's case.
+pub(super) fn records(from: &Connection, run: RunId) -> Result<Told> {
     let read = "SELECT seq, at_ms, actor, action, subject, body FROM records ORDER BY seq";
     let mut statement = from.prepare_cached(read)?;
     let mut rows = statement.query([])?;
-    let (mut number, mut digest, mut notices) = (0_u64, Sha256::new(), Vec::new());
+    let (mut number, mut digest, mut notices, mut own) = (0_u64, Sha256::new(), Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let (seq, at, actor, action, subject, body): (i64, i64, String, String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
@@ -240,6 +252,10 @@ pub(super) fn records(from: &Connection, run: RunId) -> Result<(u64, [u8; 32], V
         if action == Action::BackOff.as_str() && subject == run.to_string() && notices.len() < MOST_NOTICES {
             notices.push(record::parse(&body, "a record")?);
         }
+        if action == Action::Note.as_str() && subject == record::OWN_ADDRESSES && own.len() < MOST_NOTICES {
+            let said: Value = record::parse(&body, "a record")?;
+            own.extend(said.get("addresses").and_then(Value::as_array).into_iter().flatten().cloned());
+        }
     }
-    Ok((number, digest.finalize().into(), notices))
+    Ok(Told { number, sha256: digest.finalize().into(), notices, own })
 }

@@ -279,7 +279,7 @@ fn body(
     how: MergedAs,
     copied: &Copied,
 ) -> Result<serde_json::Value> {
-    let (records, records_sha256, back_off) = copy::records(&shard.connection, from.id)?;
+    let told = copy::records(&shard.connection, from.id)?;
     Ok(json!({
         "run": into,
         "how": if how == MergedAs::New { "new" } else { "grown" },
@@ -298,8 +298,9 @@ fn body(
         "observations": copied.seen,
         "observations_sha256": scope::hex(&copied.sha256),
         "observations_added": copied.observations,
-        "records": records,
-        "records_sha256": scope::hex(&records_sha256),
-        "back_off": back_off,
+        "records": told.number,
+        "records_sha256": scope::hex(&told.sha256),
+        "back_off": told.notices,
+        "own_addresses": told.own,
     }))
 }

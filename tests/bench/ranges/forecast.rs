@@ -18,8 +18,8 @@ use jiff::civil::{Date, date};
 use crate::Fault;
 use crate::load::{Source, held};
 
-const TUNED: (Date, Date) = (date(2025, 3, 4), date(2025, 9, 18));
-const REPORTED_ON: (Date, Date) = (date(2025, 9, 18), date(2026, 4, 5));
+pub(crate) const TUNED: (Date, Date) = (date(2025, 3, 4), date(2025, 9, 18));
+pub(crate) const REPORTED_ON: (Date, Date) = (date(2025, 9, 18), date(2026, 4, 5));
 /// The smallest chance that is ranked: below it there is all the rest of the address space.
 const LEAST: f64 = 2e-6;
 
@@ -91,7 +91,7 @@ fn curve(hazard: &Hazard, new: &[(u32, u32)]) {
 
 /// CIDRs on the list at the end of a period and not at its start, as first and last /24; those that were listed as part of
 /// another are left out.
-fn new_entries(folder: &Path, (from, to): (Date, Date)) -> Result<Vec<(u32, u32)>, Fault> {
+pub(crate) fn new_entries(folder: &Path, (from, to): (Date, Date)) -> Result<Vec<(u32, u32)>, Fault> {
     let (before, after) = (drop_on(folder, from)?, drop_on(folder, to)?);
     let listed = |block: u32| before.iter().any(|(first, last)| (*first..=*last).contains(&block));
     let new = after.difference(&before).copied();
@@ -111,7 +111,7 @@ fn drop_on(folder: &Path, day: Date) -> Result<BTreeSet<(u32, u32)>, Fault> {
     Ok(entries)
 }
 
-fn drop_file(folder: &Path, day: Date) -> Source {
+pub(crate) fn drop_file(folder: &Path, day: Date) -> Source {
     Source::File(folder.join(format!("denylists/spamhaus_drop_v4_{day}.jsonl")))
 }
 

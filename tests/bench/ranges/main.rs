@@ -1,10 +1,12 @@
 //! Figures of the range finder.
 //!
-//!     cargo run --release --example ranges -- forecast FOLDER [--fit]
+//!     cargo run --release --example ranges -- forecast FOLDER [--fit|--known]
 //!     cargo run --release --example ranges -- siblings FOLDER
+//!     cargo run --release --example ranges -- score FOLDER
+//!     cargo run --release --example ranges -- ties FOLDER
 //!     cargo run --release --example ranges -- behaviour
 //!
-//! FOLDER holds `denylists/` and `bgp/` with the files that the modules name; Spamhaus's lists cannot be redistributed, so
+//! FOLDER holds `denylists/`, `bgp/` and `labelled/` with the files that the modules name; Spamhaus's lists cannot be redistributed, so
 //! they are not in this repository.
 
 #![expect(
@@ -19,6 +21,8 @@ use std::path::PathBuf;
 
 mod behaviour;
 mod forecast;
+mod known;
+mod labelled;
 mod load;
 mod siblings;
 
@@ -30,11 +34,17 @@ fn main() -> Result<(), Fault> {
     match (what.as_str(), folder, args.next().as_deref()) {
         ("forecast", Some(folder), None) => forecast::run(&folder),
         ("forecast", Some(folder), Some("--fit")) => forecast::fit(&folder),
+        ("forecast", Some(folder), Some("--known")) => known::run(&folder),
+        ("score", Some(folder), None) => labelled::score(&folder),
+        ("ties", Some(folder), None) => labelled::ties(&folder),
         ("siblings", Some(folder), None) => siblings::run(&folder),
         ("behaviour", None, None) => {
             behaviour::run();
             Ok(())
         }
-        _ => Err("usage: ranges forecast FOLDER [--fit] | siblings FOLDER | behaviour".into()),
+        _ => Err(
+            "usage: ranges forecast FOLDER [--fit|--known] | siblings FOLDER | score FOLDER | ties FOLDER | behaviour"
+                .into(),
+        ),
     }
 }

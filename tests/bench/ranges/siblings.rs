@@ -1,4 +1,5 @@
-//! Sibling ASes against the domain groups of ASN-DROP, with that list left out altogether.
+//! Sibling ASes against the domain groups of ASN-DROP: with that list left out altogether, and with its short AS names but
+//! without its domains.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -24,12 +25,27 @@ pub(crate) fn run(folder: &Path) -> Result<(), Fault> {
         let how = How { format: Some(Format::Ip2asn), ..How::default() };
         held(Source::File(folder.join("bgp").join(name)), date(2026, 6, 17), &how, id)
     };
-    let knowledge =
-        Knowledge::new(vec![table("ip2asn_v4_slice_2026-06-17.csv", 1)?, table("ip2asn_v6_slice_2026-06-17.csv", 2)?]);
-    let siblings = Siblings::new(&knowledge, None, false);
+    for with_list in [false, true] {
+        println!(
+            "\n== {}",
+            if with_list { "prefix table, and ASN-DROP without its domains" } else { "prefix table alone" }
+        );
+        let mut all = vec![table("ip2asn_v4_slice_2026-06-17.csv", 1)?, table("ip2asn_v6_slice_2026-06-17.csv", 2)?];
+        if with_list {
+            let list = Source::File(folder.join("denylists/spamhaus_asndrop_2026-10-09.jsonl"));
+            all.push(held(list, date(2026, 10, 9), &How { format: Some(Format::AsnDrop), ..How::default() }, 3)?);
+        }
+        judge(&Knowledge::new(all), &domains);
+    }
+    Ok(())
+}
+
+/// Compares what is found with the groups.
+fn judge(knowledge: &Knowledge, domains: &BTreeMap<Asn, String>) {
+    let siblings = Siblings::new(knowledge, None, false);
     let known = |asn: &Asn| !siblings.name(*asn).is_empty();
     let (mut right, mut wrong) = (BTreeSet::new(), BTreeSet::new());
-    for (asn, domain) in &domains {
+    for (asn, domain) in domains {
         for sibling in siblings.of(*asn) {
             let pair = (sibling.asn.min(*asn), sibling.asn.max(*asn));
             match domains.get(&sibling.asn) {
@@ -50,7 +66,7 @@ pub(crate) fn run(folder: &Path) -> Result<(), Fault> {
         }
     }
     let mut groups: BTreeMap<&str, Vec<Asn>> = BTreeMap::new();
-    for (asn, domain) in &domains {
+    for (asn, domain) in domains {
         groups.entry(domain).or_default().push(*asn);
     }
     groups.retain(|_, asns| asns.len() > 1);
@@ -66,7 +82,7 @@ pub(crate) fn run(folder: &Path) -> Result<(), Fault> {
         let found = right.iter().filter(|(a, b)| asns.contains(a) && asns.contains(b)).count();
         lines.push((domain, all, knowable, tellable, found));
     }
-    println!("domain                         pairs  both in the prefix table  names share a word  found");
+    println!("domain                         pairs  both ASes named  names share a word  found");
     for (domain, all, knowable, tellable, found) in &lines {
         println!("{domain:<30} {all:>5} {knowable:>25} {tellable:>19} {found:>6}");
     }
@@ -79,7 +95,7 @@ pub(crate) fn run(folder: &Path) -> Result<(), Fault> {
     );
     for (what, all) in [
         ("all pairs of the groups", sum(|line| line.1)),
-        ("pairs with both ASes in the prefix table", sum(|line| line.2)),
+        ("pairs with both ASes named in the files", sum(|line| line.2)),
         ("of these, pairs whose names share a word", sum(|line| line.3)),
     ] {
         println!("recall of {what}: {found} of {all}: {:.1} %", 100.0 * found as f64 / all as f64);
@@ -90,7 +106,17 @@ pub(crate) fn run(folder: &Path) -> Result<(), Fault> {
         lines.iter().filter(whole).filter(|line| line.4 * 10 >= line.3 * 8).count(),
     );
     println!("groups whose names can tell: {of}; found at least to 80 %: {got}");
-    Ok(())
+    let part = |of: usize, all: usize| 100.0 * of as f64 / all.max(1) as f64;
+    let (all, here, alike) = (sum(|line| line.1), sum(|line| line.2), sum(|line| line.3));
+    println!(
+        "of {} pairs missed: {} have an AS that the files do not name ({:.0} %), {} have names without a common word ({:.0} %), {} could be told",
+        all - found,
+        all - here,
+        part(all - here, all - found),
+        here - alike,
+        part(here - alike, all - found),
+        alike.saturating_sub(found)
+    );
 }
 
 /// Whether two names have a word of three letters or more in common that is no legal form.

@@ -244,6 +244,20 @@ fn a_bundle_verifies_in_another_folder_in_words() {
     let said = hostkin(elsewhere.path(), &["verify", "b.tar"]);
     let words = String::from_utf8(said.stdout).unwrap();
     assert!(said.status.success() && words.contains("b.tar: everything is as it was sealed"), "{words}");
+    // And why each host is in, from the bundle alone.
+    let why = hostkin(elsewhere.path(), &["why", "b.tar"]);
+    let why = String::from_utf8(why.stdout).unwrap();
+    assert!(why.contains("192.0.2.0") && why.contains("50.0 %") && why.contains("the same key"), "{why}");
+    let why = hostkin(elsewhere.path(), &["why", "b.tar", "192.0.2.0"]);
+    let why = String::from_utf8(why.stdout).unwrap();
+    assert!(why.contains("192.0.2.0 is attributed to seeds") && why.contains("for      the same key"), "{why}");
+    let mut spoilt = std::fs::read(elsewhere.path().join("b.tar")).unwrap();
+    let place = spoilt.windows(12).position(|window| window == b"the same key").unwrap();
+    spoilt[place] = b'T';
+    std::fs::write(elsewhere.path().join("spoilt.tar"), spoilt).unwrap();
+    let why = hostkin(elsewhere.path(), &["why", "spoilt.tar"]);
+    assert_eq!(why.status.code(), Some(1), "{why:?}");
+    assert!(why.stdout.is_empty() && String::from_utf8_lossy(&why.stderr).contains("hostkin verify"), "{why:?}");
     let json = hostkin(elsewhere.path(), &["verify", "b.tar", "--json"]);
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     let (signer, last) = (json["signers"][0].as_str().unwrap(), json["last_sha256"].as_str().unwrap());

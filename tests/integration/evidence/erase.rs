@@ -54,6 +54,23 @@ fn a_value_goes_with_every_observation_that_shows_it() {
 }
 
 #[test]
+fn a_name_that_a_record_or_a_plan_still_holds_is_listed_and_the_rest_verifies() {
+    let (folder, path) = folder(2);
+    let mut case = Case::open(&path).unwrap();
+    let body = serde_json::json!({ "text": "host.example belongs to somebody, who asked" });
+    let note = case.record(at(), ACTOR, hostkin::store::Action::Note, "", &body).unwrap();
+    drop(case);
+    let said = hostkin(folder.path(), &["redact", "x.case", "cert.san=DNS:host.example", "--why", "a name"]);
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains("it still stands in record") && said.contains("is kept"), "{said}");
+    clean(&path);
+    let number = hostkin(folder.path(), &["redact", "x.case", "--record", &note.to_string(), "--why", "a name"]);
+    assert!(number.status.success(), "{number:?}");
+    assert!(!holds(&path, b"host.example"), "what a person wrote can go too, by its number");
+    clean(&path);
+}
+
+#[test]
 fn what_a_record_says_can_go_and_what_holds_the_chain_cannot() {
     let (folder, path) = folder(1);
     assert!(holds(&path, b"told by the register"));
