@@ -210,8 +210,16 @@ fn keys(path: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
         "\n| holders of a key | keys | said to be held by strangers | pairs looked at | claimed for one provider | same tenant's at most |"
     )?;
     writeln!(out, "|---|---|---|---|---|---|")?;
-    for (words, range) in [("2 to 5", 2..=5), ("6 to 29", 6..=WIDE - 1), ("30 and more", WIDE..=usize::MAX)] {
-        let keys: Vec<&BTreeSet<IpAddr>> = holders.values().filter(|own| range.contains(&own.len())).collect();
+    let mut ranges: Vec<(String, Vec<&BTreeSet<IpAddr>>)> = Vec::new();
+    for (words, range) in [("2 to 5", 2..=5), ("6 to 29", 6..=WIDE - 1)] {
+        let own = holders.values().filter(|own| range.contains(&own.len()));
+        ranges.push((words.to_owned(), own.collect()));
+    }
+    // Wide ones each for itself: a key may be wide because it leaked, or because its one owner has many servers.
+    for (key, own) in holders.iter().filter(|(_, own)| own.len() >= WIDE) {
+        ranges.push((format!("{} ({}…)", own.len(), key.get(..8).unwrap_or(key)), vec![own]));
+    }
+    for (words, keys) in ranges {
         let (mut flagged, mut pairs, mut provider, mut tenant) = (0, 0, 0, 0);
         for own in &keys {
             let Some(first) = own.first() else { continue };
