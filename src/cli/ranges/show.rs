@@ -162,14 +162,14 @@ pub(super) fn why(
         one.number,
         state(decided, one).map(|word| format!(", {word}")).unwrap_or_default()
     )?;
-    writeln!(
-        out,
-        "expected: {:.1} new hosts of the provider for {:.0} connections ({:.1} per thousand); {:.1} % of occupied addresses",
+    let figures = format!(
+        "expected: {:.1} new hosts of the provider for {:.0} connections ({:.1} per thousand); {:.1} % of occupied addresses; working values for the order, no promise",
         one.expected,
         one.connections,
         one.per_thousand,
         100.0 * one.share
-    )?;
+    );
+    writeln!(out, "{}", say(&figures))?;
     if let Some(day) = one.as_of {
         writeln!(out, "by files up to {day}")?;
     }
