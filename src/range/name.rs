@@ -191,13 +191,98 @@ pub fn core_name(name: &str) -> String {
     if core.chars().count() < SHORTEST { String::new() } else { core }
 }
 
+/// Words by which strangers name networks alike: what it is for, and nobody's name.
+const PLACES: &[&str] = &[
+    "customer",
+    "customers",
+    "client",
+    "cust",
+    "user",
+    "users",
+    "pool",
+    "pools",
+    "dynamic",
+    "static",
+    "dhcp",
+    "infra",
+    "infrastructure",
+    "wan",
+    "lan",
+    "vlan",
+    "adsl",
+    "vdsl",
+    "dsl",
+    "ftth",
+    "gpon",
+    "broadband",
+    "mobile",
+    "wireless",
+    "cable",
+    "residential",
+    "business",
+    "home",
+    "office",
+    "corporate",
+    "assignment",
+    "assigned",
+    "allocation",
+    "block",
+    "range",
+    "subnet",
+    "space",
+    "public",
+    "private",
+    "reserved",
+    "unused",
+    "free",
+    "test",
+    "default",
+    "main",
+    "core",
+    "backbone",
+    "loopback",
+    "link",
+    "links",
+    "nat",
+    "cgnat",
+    "colo",
+    "colocation",
+    "rack",
+    "housing",
+    "mgmt",
+    "management",
+    "kvm",
+    "cpe",
+    "ipv",
+    "inet",
+    "legacy",
+    "erx",
+];
+
+/// Beginnings of the names of registries' entries for space that they do not manage or have not given out.
+const PLACEHOLDERS: &[&str] = &["NON-RIPE-NCC-MANAGED", "IANA-", "EU-ZZ-", "ERX-NETBLOCK", "APNIC-ERX", "STUB-"];
+
+/// Whether a network's name is a registry's own for space that is nobody's in it: such an entry holds strangers.
+pub(super) fn is_placeholder(name: &str) -> bool {
+    let upper = name.trim().to_ascii_uppercase();
+    PLACEHOLDERS.iter().any(|one| upper.starts_with(one))
+}
+
 /// The stem of a network's name: what is before its last number (`KONTRAST-NET-14` is `KONTRAST-NET`). Empty when too
-/// little is left.
+/// little is left, and where all that is left are words of the trade (`CUSTOMER-NET-14`).
 #[must_use]
 pub fn netname_stem(name: &str) -> String {
     let upper = name.trim().to_ascii_uppercase();
     let stem = upper.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.'));
-    if stem.chars().count() < SHORTEST { String::new() } else { stem.to_owned() }
+    let is_common = |word: &str| {
+        let plain = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        plain.len() < 3 || [FORMS, TRADE, PLACES].iter().any(|words| words.contains(&plain))
+    };
+    if stem.chars().count() < SHORTEST || words(stem).iter().all(|word| is_common(word)) {
+        String::new()
+    } else {
+        stem.to_owned()
+    }
 }
 
 /// The registered domain of a host's name, roughly: its last two labels, or three under the likes of `co.uk` and `com.br`.
@@ -228,5 +313,10 @@ mod tests {
     fn a_netname_loses_its_number() {
         assert_eq!(netname_stem("Example-Net-14"), "EXAMPLE-NET");
         assert_eq!(netname_stem("NET1"), "");
+        for nobodys in ["CUSTOMER-14", "Static-Pool-2", "NETWORK", "RU-CLIENT-NET-20", "HOSTING_7"] {
+            assert_eq!(netname_stem(nobodys), "", "{nobodys}");
+        }
+        assert_eq!(netname_stem("EXAMPLIX-CUSTOMER-2"), "EXAMPLIX-CUSTOMER");
+        assert!(is_placeholder("Non-RIPE-NCC-Managed-Address-Block") && !is_placeholder("Stubborn-Net"));
     }
 }
