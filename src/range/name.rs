@@ -155,6 +155,67 @@ const TRADE: &[&str] = &[
     "two",
 ];
 
+/// Words that many strangers begin their names with: alone, or with each other, they set nobody apart ("Euro Telecom" and
+/// "Euro Hosting"); beside another word they stay.
+const COMMON: &[&str] = &[
+    "euro",
+    "european",
+    "nordic",
+    "baltic",
+    "russia",
+    "russian",
+    "ukraine",
+    "china",
+    "america",
+    "american",
+    "india",
+    "turkey",
+    "italia",
+    "france",
+    "africa",
+    "east",
+    "west",
+    "north",
+    "south",
+    "city",
+    "metro",
+    "first",
+    "national",
+    "university",
+    "bank",
+    "mobile",
+    "wireless",
+    "broadband",
+    "fiber",
+    "fibre",
+    "optic",
+    "cable",
+    "link",
+    "line",
+    "smart",
+    "fast",
+    "speed",
+    "mega",
+    "prime",
+    "power",
+    "plus",
+    "premium",
+    "express",
+    "universal",
+    "united",
+    "next",
+    "star",
+    "alfa",
+    "alpha",
+    "beta",
+    "delta",
+    "omega",
+    "sigma",
+    "virtual",
+    "private",
+    "secure",
+];
+
 /// A core must be at least this long to stand for a name.
 const SHORTEST: usize = 4;
 
@@ -187,8 +248,13 @@ pub fn core_name(name: &str) -> String {
         let plain = word.trim_end_matches(|c: char| c.is_ascii_digit());
         !plain.is_empty() && !FORMS.contains(&plain) && !TRADE.contains(&plain)
     });
-    let core: String = kept.collect();
-    if core.chars().count() < SHORTEST { String::new() } else { core }
+    let kept: Vec<String> = kept.collect();
+    let core = kept.concat();
+    if core.chars().count() < SHORTEST || kept.iter().all(|word| COMMON.contains(&word.as_str())) {
+        String::new()
+    } else {
+        core
+    }
 }
 
 /// Words by which strangers name networks alike: what it is for, and nobody's name.
@@ -305,6 +371,8 @@ mod tests {
         assert_eq!(core_name("Contrust Solutions S.R.L."), core_name("Contrust-Solutions"));
         assert_eq!(core_name("UFO Hosting LLC"), "", "three letters set nobody apart");
         assert_eq!(core_name("Global Telecom Group LLC"), "", "words of the trade alone are nobody's");
+        assert_eq!(core_name("Euro Telecom GmbH"), "", "any town has one");
+        assert_eq!(core_name("Alpha Beispiel Ltd"), "alphabeispiel");
         assert_eq!(plain_name("Global Telecom Group LLC"), plain_name("GLOBAL TELECOM GROUP, L.L.C."));
         assert_eq!(plain_name("changway-as Chang Way Technologies Co. Limited"), "changwaytechnologies");
     }
