@@ -110,7 +110,9 @@ impl<'a> Siblings<'a> {
                 all.add(info.asn, Tie::OpaqueId, id.clone());
             }
             if let Some(domain) = info.domain.as_ref().filter(|_| domains) {
-                all.add(info.asn, Tie::Website, domain.trim_end_matches('/').to_ascii_lowercase());
+                // ASN-DROP groups by it; in PeeringDB it is what the AS says of itself.
+                let tie = if info.source == "peeringdb" { Tie::Website } else { Tie::Domain };
+                all.add(info.asn, tie, domain.trim_end_matches('/').to_ascii_lowercase());
             }
         }
         for (_, listing) in knowledge.each_listing(date) {

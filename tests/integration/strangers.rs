@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use hostkin::range::{Asn, Format, Knowledge, Link, Looked, Ranking, Siblings, rank};
+use hostkin::range::{Asn, Format, Knowledge, Link, Looked, Ranking, Siblings, Tie, rank};
 use jiff::civil::date;
 
-use super::candidates::{held, ranges, start};
+use super::candidates::{asn_drop, held, ranges, start};
 
 fn ranked(knowledge: &Knowledge, seed: &str) -> Ranking {
     rank(knowledge, &[start(seed, None, true)], &Looked::default(), None)
@@ -58,6 +58,30 @@ fn a_maintainer_of_many_organisations_numbers_makes_no_sisters() {
     }
     let knowledge = Knowledge::new(vec![held(1, Format::Rpsl, "ripe", date(2026, 1, 1), &registry)]);
     assert_eq!(sisters(&knowledge, 64_100), [0u32; 0]);
+}
+
+#[test]
+fn a_web_page_is_told_as_the_ases_own_word_and_a_lists_domain_as_the_lists() {
+    let pages = "{\"net\":{\"data\":[{\"id\":1,\"org_id\":1,\"asn\":64001,\"name\":\"One\",\"website\":\"https://x.example/\"},\
+        {\"id\":2,\"org_id\":2,\"asn\":64002,\"name\":\"Two\",\"website\":\"https://x.example\"}]}}";
+    let list = asn_drop(&[(64_001, "y.example", "ONE"), (64_003, "y.example", "THREE")]);
+    let knowledge = Knowledge::new(vec![
+        held(1, Format::Peeringdb, "pdb", date(2026, 1, 1), pages),
+        held(2, Format::AsnDrop, "asn-drop", date(2026, 1, 1), &list),
+    ]);
+    let found = Siblings::new(&knowledge, None, true).of(Asn(64_001));
+    let ties: Vec<(u32, Vec<Tie>)> =
+        found.iter().map(|one| (one.asn.0, one.ties.iter().map(|(tie, _)| *tie).collect())).collect();
+    assert_eq!(ties, [(64_002, vec![Tie::Website]), (64_003, vec![Tie::Domain])]);
+}
+
+#[test]
+fn a_seed_older_than_every_file_is_told() {
+    let table = held(1, Format::Pfx2as, "t", date(2026, 1, 1), "192.0.2.0\t24\t64001\n");
+    let seed = start("192.0.2.7", Some(date(2020, 1, 1)), true);
+    let ranking = rank(&Knowledge::new(vec![table]), &[seed], &Looked::default(), None);
+    let told = ranking.evidence.iter().any(|one| one.contains("2020-01-01") && one.contains("no file tells"));
+    assert!(told, "{:?}", ranking.evidence);
 }
 
 /// AS198465 was the provider's number before, and was given out anew.

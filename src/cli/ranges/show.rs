@@ -177,14 +177,8 @@ pub(super) fn why(
     for reason in &one.reasons {
         writeln!(out, "  - {}", say(&reason.words))?;
         for file in reason.datasets.iter().filter_map(|id| knowledge.dataset(*id)) {
-            writeln!(
-                out,
-                "      file {}: {} of {}, from {}",
-                file.id,
-                escape_terminal(&file.name),
-                file.date,
-                escape_terminal(&file.source)
-            )?;
+            let from = format!("file {}: {} of {}, from {}", file.id, file.name, file.date, file.source);
+            writeln!(out, "      {}", wrapped_at(&escape_terminal(&from), width().into(), 6))?;
         }
     }
     writeln!(out, "\nagainst")?;

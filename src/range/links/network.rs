@@ -29,11 +29,15 @@ impl<'a> Finder<'a, '_> {
         if !asn.is_public() {
             return;
         }
-        if let Some(then) = then
-            && let Sameness::Changed(why) = same_as_holder(self.knowledge, asn, then, self.now)
-        {
-            self.refuse(format!("everything that rests on {asn} as a whole: {why}"));
-            return;
+        match then.map(|then| (then, same_as_holder(self.knowledge, asn, then, self.now))) {
+            Some((_, Sameness::Changed(why))) => {
+                self.refuse(format!("everything that rests on {asn} as a whole: {why}"));
+                return;
+            }
+            Some((then, Sameness::Unknown)) => self.found.evidence.push(format!(
+                "whether {asn} has the holder of {then}, the day of the seed {seed}, no file tells: import a registry's files of both days"
+            )),
+            _ => {}
         }
         self.found.ases.insert(asn);
         let name = self.called(asn);
