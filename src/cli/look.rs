@@ -190,9 +190,9 @@ fn about_address(knowledge: &Knowledge, address: IpAddr, date: Option<Date>) -> 
     };
     let mut sections: Vec<Section> = Vec::new();
     // A route put together of several ASes' is not announced by each as a whole (MOAS is).
-    let who = |found: &Announced<'_>| match found.is_set {
-        true => format!("a set of ASes, each with a part of it: {}", called(found.origins)),
-        false => called(found.origins),
+    let who = |found: &Announced<'_>| {
+        let ases = called(found.origins);
+        if found.is_set { format!("a set of ASes, each with a part of it: {ases}") } else { ases }
     };
     let covering = knowledge.covering(address, date);
     sections.push((
