@@ -14,7 +14,7 @@ use super::ranges::wrapped;
 use super::term::{Output, width};
 use crate::facet::escape_terminal;
 use crate::range::behaviour::{FEATURES, Score};
-use crate::range::{AddressRange, Asn, Behaviour, FactKind, Hazard, Knowledge, Role, Siblings};
+use crate::range::{AddressRange, Announced, Asn, Behaviour, FactKind, Hazard, Knowledge, Role, Siblings};
 use crate::store::Case;
 
 /// `as`
@@ -189,25 +189,24 @@ fn about_address(knowledge: &Knowledge, address: IpAddr, date: Option<Date>) -> 
         asns.iter().map(one).collect::<Vec<_>>().join(" and ")
     };
     let mut sections: Vec<Section> = Vec::new();
+    // A route put together of several ASes' is not announced by each as a whole (MOAS is).
+    let who = |found: &Announced<'_>| {
+        let ases = called(found.origins);
+        if found.is_set { format!("a set of ASes, each with a part of it: {ases}") } else { ases }
+    };
     let covering = knowledge.covering(address, date);
     sections.push((
         "announced",
         covering
             .iter()
             .map(|found| {
-                format!(
-                    "{} by {}, says {} of {}",
-                    found.prefix,
-                    called(found.origins),
-                    found.dataset.name,
-                    found.dataset.date
-                )
+                format!("{} by {}, says {} of {}", found.prefix, who(found), found.dataset.name, found.dataset.date)
             })
             .collect(),
     ));
     let history = knowledge.history(address).into_iter().filter(|(file, _)| date.is_none_or(|day| file.date <= day));
     let told = history.map(|(file, found)| match found {
-        Some(found) => format!("{}: {} by {}", file.date, found.prefix, called(found.origins)),
+        Some(found) => format!("{}: {} by {}", file.date, found.prefix, who(&found)),
         None => format!("{}: announced by nobody in {}", file.date, file.name),
     });
     sections.push(("who announced it, table by table", told.collect()));

@@ -116,13 +116,16 @@ impl FactKind {
     }
 }
 
-/// A prefix and the ASes that originate it (several: MOAS, or an AS set at the end of a path).
+/// A prefix and the ASes that originate it (several: MOAS, or the members of an AS set at the end of a path).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The prefix, without host bits.
     pub prefix: IpNet,
     /// Who originates it, ascending, each once.
     pub origins: Vec<Asn>,
+    /// True where the path ends in an AS set (RFC 4271 section 9.2.2.2): a route put together of several, of which each
+    /// member originates a part and perhaps none the whole. False for a single origin and for MOAS.
+    pub is_set: bool,
     /// How many of the collector's peers saw it; `None` where the file does not say.
     pub peers_seen: Option<u32>,
 }

@@ -86,10 +86,18 @@ impl Knowledge {
         self.held.iter().rev().filter(usable).filter(move |one| Some((one.about.date, one.about.whole)) == at)
     }
 
-    /// Who announced `address` on `date`: the longest match in the newest table of origins.
+    /// Whether a table of origins of the family holds on `date`.
+    #[must_use]
+    pub fn announces(&self, v4: bool, date: Option<Date>) -> bool {
+        self.tables(date, v4).next().is_some()
+    }
+
+    /// Who announced `address` on `date`: the longest match in the newest table of origins. A default route or the like
+    /// (IPv4 wider than a /8, IPv6 wider than a /12) names nobody.
     #[must_use]
     pub fn origins_at(&self, address: IpAddr, date: Option<Date>) -> Option<Announced<'_>> {
         let found = self.tables(date, address.is_ipv4()).filter_map(|one| one.announced(address));
+        let found = found.filter(|one| !is_default(one.prefix));
         found.max_by_key(|announced| announced.prefix.prefix_len())
     }
 
@@ -324,6 +332,12 @@ impl Knowledge {
     pub fn named_in(&self, range: &AddressRange, date: Option<Date>) -> Vec<&NamedRange> {
         self.current(date, FactKind::Named).flat_map(|one| meeting(&one.named, range)).collect()
     }
+}
+
+/// Whether a prefix is wider than any that a registry gives out: a default route, or one leaked for a part of the world. It
+/// says where its router sends the rest, and nothing of who holds the addresses.
+pub(super) fn is_default(prefix: IpNet) -> bool {
+    prefix.prefix_len() < if prefix.addr().is_ipv4() { 8 } else { 12 }
 }
 
 /// Those that share an address with `range`.

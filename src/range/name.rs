@@ -155,6 +155,67 @@ const TRADE: &[&str] = &[
     "two",
 ];
 
+/// Words that many strangers begin their names with: alone, or with each other, they set nobody apart ("Euro Telecom" and
+/// "Euro Hosting"); beside another word they stay.
+const COMMON: &[&str] = &[
+    "euro",
+    "european",
+    "nordic",
+    "baltic",
+    "russia",
+    "russian",
+    "ukraine",
+    "china",
+    "america",
+    "american",
+    "india",
+    "turkey",
+    "italia",
+    "france",
+    "africa",
+    "east",
+    "west",
+    "north",
+    "south",
+    "city",
+    "metro",
+    "first",
+    "national",
+    "university",
+    "bank",
+    "mobile",
+    "wireless",
+    "broadband",
+    "fiber",
+    "fibre",
+    "optic",
+    "cable",
+    "link",
+    "line",
+    "smart",
+    "fast",
+    "speed",
+    "mega",
+    "prime",
+    "power",
+    "plus",
+    "premium",
+    "express",
+    "universal",
+    "united",
+    "next",
+    "star",
+    "alfa",
+    "alpha",
+    "beta",
+    "delta",
+    "omega",
+    "sigma",
+    "virtual",
+    "private",
+    "secure",
+];
+
 /// A core must be at least this long to stand for a name.
 const SHORTEST: usize = 4;
 
@@ -187,17 +248,107 @@ pub fn core_name(name: &str) -> String {
         let plain = word.trim_end_matches(|c: char| c.is_ascii_digit());
         !plain.is_empty() && !FORMS.contains(&plain) && !TRADE.contains(&plain)
     });
-    let core: String = kept.collect();
-    if core.chars().count() < SHORTEST { String::new() } else { core }
+    let kept: Vec<String> = kept.collect();
+    let core = kept.concat();
+    if core.chars().count() < SHORTEST || kept.iter().all(|word| COMMON.contains(&word.as_str())) {
+        String::new()
+    } else {
+        core
+    }
+}
+
+/// Words by which strangers name networks alike: what it is for, and nobody's name.
+const PLACES: &[&str] = &[
+    "customer",
+    "customers",
+    "client",
+    "cust",
+    "user",
+    "users",
+    "pool",
+    "pools",
+    "dynamic",
+    "static",
+    "dhcp",
+    "infra",
+    "infrastructure",
+    "wan",
+    "lan",
+    "vlan",
+    "adsl",
+    "vdsl",
+    "dsl",
+    "ftth",
+    "gpon",
+    "broadband",
+    "mobile",
+    "wireless",
+    "cable",
+    "residential",
+    "business",
+    "home",
+    "office",
+    "corporate",
+    "assignment",
+    "assigned",
+    "allocation",
+    "block",
+    "range",
+    "subnet",
+    "space",
+    "public",
+    "private",
+    "reserved",
+    "unused",
+    "free",
+    "test",
+    "default",
+    "main",
+    "core",
+    "backbone",
+    "loopback",
+    "link",
+    "links",
+    "nat",
+    "cgnat",
+    "colo",
+    "colocation",
+    "rack",
+    "housing",
+    "mgmt",
+    "management",
+    "kvm",
+    "cpe",
+    "ipv",
+    "inet",
+    "legacy",
+    "erx",
+];
+
+/// Beginnings of the names of registries' entries for space that they do not manage or have not given out.
+const PLACEHOLDERS: &[&str] = &["NON-RIPE-NCC-MANAGED", "IANA-", "EU-ZZ-", "ERX-NETBLOCK", "APNIC-ERX", "STUB-"];
+
+/// Whether a network's name is a registry's own for space that is nobody's in it: such an entry holds strangers.
+pub(super) fn is_placeholder(name: &str) -> bool {
+    let upper = name.trim().to_ascii_uppercase();
+    PLACEHOLDERS.iter().any(|one| upper.starts_with(one))
 }
 
 /// The stem of a network's name: what is before its last number (`KONTRAST-NET-14` is `KONTRAST-NET`). Empty when too
-/// little is left.
+/// little is left, and where all that is left are words of the trade (`CUSTOMER-NET-14`).
 #[must_use]
 pub fn netname_stem(name: &str) -> String {
     let upper = name.trim().to_ascii_uppercase();
     let stem = upper.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.'));
-    if stem.chars().count() < SHORTEST { String::new() } else { stem.to_owned() }
+    let is_common = |word: &str| {
+        let plain = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        plain.len() < 3 || [FORMS, TRADE, PLACES].iter().any(|words| words.contains(&plain))
+    };
+    if stem.chars().count() < SHORTEST || words(stem).iter().all(|word| is_common(word)) {
+        String::new()
+    } else {
+        stem.to_owned()
+    }
 }
 
 /// The registered domain of a host's name, roughly: its last two labels, or three under the likes of `co.uk` and `com.br`.
@@ -220,6 +371,8 @@ mod tests {
         assert_eq!(core_name("Contrust Solutions S.R.L."), core_name("Contrust-Solutions"));
         assert_eq!(core_name("UFO Hosting LLC"), "", "three letters set nobody apart");
         assert_eq!(core_name("Global Telecom Group LLC"), "", "words of the trade alone are nobody's");
+        assert_eq!(core_name("Euro Telecom GmbH"), "", "any town has one");
+        assert_eq!(core_name("Alpha Beispiel Ltd"), "alphabeispiel");
         assert_eq!(plain_name("Global Telecom Group LLC"), plain_name("GLOBAL TELECOM GROUP, L.L.C."));
         assert_eq!(plain_name("changway-as Chang Way Technologies Co. Limited"), "changwaytechnologies");
     }
@@ -228,5 +381,10 @@ mod tests {
     fn a_netname_loses_its_number() {
         assert_eq!(netname_stem("Example-Net-14"), "EXAMPLE-NET");
         assert_eq!(netname_stem("NET1"), "");
+        for nobodys in ["CUSTOMER-14", "Static-Pool-2", "NETWORK", "RU-CLIENT-NET-20", "HOSTING_7"] {
+            assert_eq!(netname_stem(nobodys), "", "{nobodys}");
+        }
+        assert_eq!(netname_stem("EXAMPLIX-CUSTOMER-2"), "EXAMPLIX-CUSTOMER");
+        assert!(is_placeholder("Non-RIPE-NCC-Managed-Address-Block") && !is_placeholder("Stubborn-Net"));
     }
 }

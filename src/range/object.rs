@@ -71,7 +71,7 @@ pub struct RegistryObject {
     pub org: Option<String>,
     /// `sponsoring-org`: the registry member who vouches for an end user.
     pub sponsor: Option<String>,
-    /// `mnt-by`, `mnt-lower`, `mnt-routes`: handles, upper case, each once.
+    /// `mnt-by`, `mnt-lower`: handles, upper case, each once. `mnt-routes` is left out: it is often the upstream's.
     pub maintainers: Vec<String>,
     /// `abuse-c`: a role's handle.
     pub abuse_contact: Option<String>,

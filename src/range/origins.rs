@@ -18,6 +18,8 @@ pub struct Announced<'a> {
     pub prefix: IpNet,
     /// Who originates it, ascending; several for MOAS.
     pub origins: &'a [Asn],
+    /// True where they are known only as members of an AS set: each originates a part of the prefix, perhaps none the whole.
+    pub is_set: bool,
     /// How many of the collector's peers saw it.
     pub peers_seen: Option<u32>,
     /// The file, and with it the day.
@@ -31,6 +33,7 @@ struct Row {
     /// Its origin; with several, these stand in `asns` from the place of this number.
     origin: Asn,
     count: u16,
+    is_set: bool,
     /// `u32::MAX` where the file does not say.
     peers_seen: u32,
 }
@@ -78,6 +81,7 @@ impl OriginTable {
                 prefix: first.prefix,
                 origin,
                 count,
+                is_set: count > 1 && same.iter().all(|one| one.is_set),
                 peers_seen: same.iter().filter_map(|one| one.peers_seen).max().unwrap_or(u32::MAX),
             });
         }
@@ -113,6 +117,7 @@ impl OriginTable {
         Announced {
             prefix: row.prefix,
             origins: self.origins(row),
+            is_set: row.is_set,
             peers_seen: (row.peers_seen != u32::MAX).then_some(row.peers_seen),
             dataset,
         }

@@ -360,7 +360,7 @@ impl Judge<'_> {
             ));
             factor *= 0.3;
         }
-        if origins.is_empty() && self.knowledge.each_announced(self.now).next().is_some() {
+        if origins.is_empty() && self.knowledge.announces(range.start().is_ipv4(), self.now) {
             against.push("no file says that it is announced now: nothing may answer there".to_owned());
             factor *= 0.5;
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::fact::{Asn, Listed, ObjectClass, ObjectKey};
+use super::fact::{Asn, Listed, ObjectClass, ObjectKey, RegistryObject};
 use super::knowledge::Knowledge;
 use super::name::{core_name, netname_stem, plain_name};
 use super::objects::By;
@@ -17,6 +17,8 @@ use super::objects::By;
 const MOST_SHARING: usize = 60;
 /// A whole name, handle or opaque id that more ASes share is a registry's own entry, not a holder.
 const MOST_OF_ONE: usize = 400;
+/// A maintainer or abuse contact of things of more organisations is a service's account.
+pub(super) const MOST_HOLDERS: usize = 5;
 /// A shorter handle may be anybody's.
 const SHORTEST_HANDLE: usize = 5;
 
@@ -29,6 +31,8 @@ pub enum Tie {
     OpaqueId,
     /// The domain by which ASN-DROP groups ASes of one operator.
     Domain,
+    /// The web page that both name as theirs.
+    Website,
     /// The holder's whole name.
     Name,
     /// The distinctive part of the holder's name.
@@ -49,6 +53,7 @@ impl Tie {
             Self::Organisation => "the same organisation entry in the registry",
             Self::OpaqueId => "the same holder id at the registry",
             Self::Domain => "the same operator by Spamhaus ASN-DROP (one domain for both)",
+            Self::Website => "the same web page by their own entries",
             Self::Name => "the same company name",
             Self::NameCore => "company names with the same distinctive part",
             Self::Handle => "the same short name of the AS",
@@ -105,7 +110,9 @@ impl<'a> Siblings<'a> {
                 all.add(info.asn, Tie::OpaqueId, id.clone());
             }
             if let Some(domain) = info.domain.as_ref().filter(|_| domains) {
-                all.add(info.asn, Tie::Domain, domain.to_ascii_lowercase());
+                // ASN-DROP groups by it; in PeeringDB it is what the AS says of itself.
+                let tie = if info.source == "peeringdb" { Tie::Website } else { Tie::Domain };
+                all.add(info.asn, tie, domain.trim_end_matches('/').to_ascii_lowercase());
             }
         }
         for (_, listing) in knowledge.each_listing(date) {
@@ -171,7 +178,7 @@ impl<'a> Siblings<'a> {
         for key in self.by_asn.get(&asn).into_iter().flatten() {
             let Some(sharing) = self.by_value.get(key) else { continue };
             let most = match key.0 {
-                Tie::NameCore | Tie::Handle | Tie::Maintainer | Tie::AbuseContact => MOST_SHARING,
+                Tie::NameCore | Tie::Handle | Tie::Maintainer | Tie::AbuseContact | Tie::Website => MOST_SHARING,
                 _ => MOST_OF_ONE,
             };
             if sharing.len() > most {
@@ -204,12 +211,24 @@ impl<'a> Siblings<'a> {
         let maintainers = maintainers.map(|one| (Tie::Maintainer, By::Maintainer(one), one.as_str(), MOST_SHARING));
         for (tie, by, value, most) in org.into_iter().chain(contact).chain(maintainers) {
             let objects = self.knowledge.registry_by(by, self.date);
-            let numbers = objects.iter().filter_map(|object| match object.key {
-                ObjectKey::Number(other) if other != asn => Some(other),
-                _ => None,
-            });
-            let sharing: BTreeSet<Asn> = numbers.collect();
-            if sharing.len() <= most {
+            // One member that vouches for both and keeps its account on both makes no sisters of two organisations.
+            let vouched = |other: &RegistryObject| {
+                tie != Tie::Organisation
+                    && own.sponsor.is_some()
+                    && own.sponsor == other.sponsor
+                    && own.org.is_some()
+                    && other.org.is_some()
+                    && own.org != other.org
+            };
+            let (mut sharing, mut holders): (BTreeSet<Asn>, BTreeSet<&str>) = (BTreeSet::new(), BTreeSet::new());
+            for object in &objects {
+                let ObjectKey::Number(other) = object.key else { continue };
+                holders.extend(object.org.as_deref());
+                if other != asn && !vouched(object) {
+                    sharing.insert(other);
+                }
+            }
+            if sharing.len() <= most && (tie == Tie::Organisation || holders.len() <= MOST_HOLDERS) {
                 for other in sharing {
                     found.entry(other).or_default().push((tie, value.to_owned()));
                 }
@@ -220,6 +239,23 @@ impl<'a> Siblings<'a> {
 
 /// Whether a maintainer is a registry's own, found on everything it gives out.
 pub(super) fn is_registry_account(maintainer: &str) -> bool {
-    const REGISTRIES: &[&str] = &["RIPE-NCC", "APNIC-HM", "AFRINIC-HM", "MAINT-APNIC", "ARIN-HM", "LACNIC-HM"];
+    const REGISTRIES: &[&str] = &[
+        "RIPE-NCC",
+        "APNIC-HM",
+        "AFRINIC-HM",
+        "MAINT-APNIC",
+        "ARIN-HM",
+        "LACNIC-HM",
+        "IANA",
+        "MAINT-JPNIC",
+        "MNT-KRNIC",
+        "MAINT-CNNIC",
+        "MAINT-TW-TWNIC",
+        "MAINT-VN-VNNIC",
+        "IRINN",
+        "MAINT-IN-IRINN",
+        "MNT-APJII",
+        "IDNIC",
+    ];
     REGISTRIES.iter().any(|one| maintainer.to_ascii_uppercase().starts_with(one))
 }

@@ -21,9 +21,9 @@ pub struct Proposal {
     pub networks: Vec<IpNet>,
 }
 
-/// The text of a draft: `title`, one grant for each proposal, and networks to leave out.
+/// The text of a draft: `title`, one grant for each proposal, and networks and opt-out files to leave out.
 #[must_use]
-pub fn draft(title: &str, proposals: &[Proposal], excluded: &[IpNet]) -> String {
+pub fn draft(title: &str, proposals: &[Proposal], excluded: &[IpNet], opt_out: &[String]) -> String {
     let mut text = format!(
         "# A draft written by hostkin. It permits nothing: no scan takes it, and `hostkin scope check` refuses it.\n\
          #\n\
@@ -57,9 +57,18 @@ pub fn draft(title: &str, proposals: &[Proposal], excluded: &[IpNet]) -> String 
     let excluded: Vec<String> = excluded.iter().map(|net| format!("\"{net}\"")).collect();
     let _ = write!(
         text,
-        "\n# Rejected ranges stand here; add those who asked to be left alone.\n[exclude]\nnetworks = [{}]\n",
+        "\n# Rejected ranges stand here, and all that the case's own scope excludes; add those who asked to be left alone.\n\
+         [exclude]\nnetworks = [{}]\n",
         excluded.join(", ")
     );
+    if !opt_out.is_empty() {
+        let files: Vec<String> = opt_out.iter().map(|file| quoted(file)).collect();
+        let _ = write!(
+            text,
+            "# As in the case's scope; they are looked for beside this file.\nfiles = [{}]\n",
+            files.join(", ")
+        );
+    }
     text
 }
 
@@ -92,7 +101,7 @@ mod tests {
             why: vec!["named \"a\nb\u{202e}\"".to_owned()],
             networks: vec!["198.18.0.0/24".parse().unwrap()],
         };
-        draft("Pivot \"1\"", &[proposal], &["198.18.0.128/25".parse().unwrap()])
+        draft("Pivot \"1\"", &[proposal], &["198.18.0.128/25".parse().unwrap()], &[])
     }
 
     #[test]
@@ -106,6 +115,18 @@ mod tests {
         let changed = written().replace(DRAFT_SCHEMA, "hostkin/scope/1");
         let error = Scope::parse(&changed, Path::new("draft.toml"), None).unwrap_err().to_string();
         assert!(error.contains("authority"), "{error}");
+    }
+
+    #[test]
+    fn opt_out_files_go_along_and_a_completed_draft_without_them_is_refused() {
+        let text = draft("t", &[], &[], &["opt-\"out.txt".to_owned()]);
+        assert!(text.contains("files = [\"opt-\\\"out.txt\"]"), "{text}");
+        let folder = tempfile::tempdir().unwrap();
+        let text = text.replace(DRAFT_SCHEMA, "hostkin/scope/1").replace("lab = false", "lab = true");
+        let text = text.replace("# authority", "authority").replace("# valid", "valid")
+            + "[[grant]]\nname = \"x\"\nnetworks = [\"198.18.0.0/24\"]\nports = { ssh = [22] }\n";
+        let error = Scope::parse(&text, Path::new("draft.toml"), Some(folder.path())).unwrap_err().to_string();
+        assert!(error.contains("out.txt"), "{error}");
     }
 
     #[test]

@@ -258,6 +258,12 @@ impl Scope {
         &self.written.grants
     }
 
+    /// `[exclude] files` as written.
+    #[must_use]
+    pub fn opt_out_files(&self) -> Vec<String> {
+        self.written.opt_out_files.iter().map(|(file, _)| file.clone()).collect()
+    }
+
     /// `[exclude] networks` as written.
     #[must_use]
     pub fn excluded(&self) -> &[IpNet] {

@@ -484,7 +484,8 @@ fn lookup(bench: &Bench) {
             .collect();
         let asked: Vec<IpAddr> =
             (0..1 << 16).map(|at| if at % 2 == 0 { prefixes[at * 15].addr() } else { address() }).collect();
-        let fact = |prefix| Fact::Origin(Origin { prefix, origins: vec![Asn(64_500)], peers_seen: None });
+        let fact =
+            |prefix| Fact::Origin(Origin { prefix, origins: vec![Asn(64_500)], is_set: false, peers_seen: None });
         let about = Dataset {
             id: 1,
             format: Format::Pfx2as,

@@ -41,5 +41,6 @@ mod run;
 mod scope;
 mod shards;
 mod store;
+mod strangers;
 mod traps;
 mod verdicts;

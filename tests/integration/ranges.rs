@@ -116,8 +116,9 @@ fn a_cut_table_gives_all_its_whole_records_and_then_one_clear_error() {
     for fact in &facts {
         match fact {
             Fact::Origin(one) => {
-                let [asn] = one.origins.as_slice() else { panic!("one origin a fact") };
-                writeln!(origins, "{},{},{}", one.prefix, asn.0, one.peers_seen.unwrap()).unwrap();
+                let numbers: Vec<String> = one.origins.iter().map(|asn| asn.0.to_string()).collect();
+                let who = if one.is_set { format!("{{{}}}", numbers.join(",")) } else { numbers.join(" and ") };
+                writeln!(origins, "{},{who},{}", one.prefix, one.peers_seen.unwrap()).unwrap();
             }
             Fact::Adjacency(_) => edges += 1,
             other => panic!("{other:?}"),

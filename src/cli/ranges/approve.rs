@@ -64,14 +64,28 @@ pub(super) fn approve(
             proposals.push(Proposal { name: format!("control for {range}"), why, networks: fresh });
         }
     }
-    let rejected: Vec<IpNet> = decided
+    let mut excluded: Vec<IpNet> = decided
         .iter()
         .filter(|(range, approved)| !**approved && !chosen.iter().any(|one| one.range.to_string() == **range))
         .flat_map(|(range, _)| ranking.candidates.iter().filter(move |one| one.range.to_string() == *range))
         .flat_map(|one| one.range.networks())
         .collect();
-    let title = scope_as_kept(case)?.title().to_owned();
-    let text = draft(&format!("{title}: candidate ranges"), &proposals, &rejected);
+    let scope = scope_as_kept(case)?;
+    // Whoever asked to be left alone under the case's scope is left alone under the next one.
+    excluded.extend(scope.excluded());
+    excluded.sort_unstable();
+    excluded.dedup();
+    for one in chosen {
+        for network in excluded.iter().filter(|network| AddressRange::of(**network).meets(&one.range)) {
+            let part = if AddressRange::of(*network).holds(&one.range) { "all" } else { "a part" };
+            term.warn(format!(
+                "{part} of {} lies in {network}, which was rejected or which the case's scope excludes: the draft leaves that out",
+                one.range
+            ));
+        }
+    }
+    let title = format!("{}: candidate ranges", scope.title());
+    let text = draft(&title, &proposals, &excluded, &scope.opt_out_files());
     let mut out = Output::open(args.output.as_deref())?;
     out.write_all(text.as_bytes())?;
     out.finish()?;

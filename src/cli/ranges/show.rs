@@ -162,14 +162,14 @@ pub(super) fn why(
         one.number,
         state(decided, one).map(|word| format!(", {word}")).unwrap_or_default()
     )?;
-    writeln!(
-        out,
-        "expected: {:.1} new hosts of the provider for {:.0} connections ({:.1} per thousand); {:.1} % of occupied addresses",
+    let figures = format!(
+        "expected: {:.1} new hosts of the provider for {:.0} connections ({:.1} per thousand); {:.1} % of occupied addresses; working values for the order, no promise",
         one.expected,
         one.connections,
         one.per_thousand,
         100.0 * one.share
-    )?;
+    );
+    writeln!(out, "{}", say(&figures))?;
     if let Some(day) = one.as_of {
         writeln!(out, "by files up to {day}")?;
     }
@@ -177,14 +177,8 @@ pub(super) fn why(
     for reason in &one.reasons {
         writeln!(out, "  - {}", say(&reason.words))?;
         for file in reason.datasets.iter().filter_map(|id| knowledge.dataset(*id)) {
-            writeln!(
-                out,
-                "      file {}: {} of {}, from {}",
-                file.id,
-                escape_terminal(&file.name),
-                file.date,
-                escape_terminal(&file.source)
-            )?;
+            let from = format!("file {}: {} of {}, from {}", file.id, file.name, file.date, file.source);
+            writeln!(out, "      {}", wrapped_at(&escape_terminal(&from), width().into(), 6))?;
         }
     }
     writeln!(out, "\nagainst")?;

@@ -27,7 +27,7 @@ impl Behaviour {
             for asn in found.origins {
                 let space = spaces.entry(*asn).or_default();
                 space.all += 1;
-                space.shared += u32::from(found.origins.len() > 1);
+                space.shared += u32::from(found.origins.len() > 1 && !found.is_set);
                 space.seen.extend(found.peers_seen);
                 if let IpNet::V4(net) = found.prefix {
                     space.v4.push((net.network().to_bits(), net.prefix_len()));

@@ -11,9 +11,10 @@ use ipnet::IpNet;
 use jiff::civil::Date;
 
 use super::dataset::DatasetId;
-use super::fact::{Asn, ObjectClass, RegistryObject};
+use super::fact::{Asn, ObjectClass, RegistryObject, Use};
 use super::holder::{Sameness, same_space_holder};
 use super::knowledge::Knowledge;
+use super::name::is_placeholder;
 use super::reason::{Link, Reason};
 use super::sibling::Siblings;
 use super::span::AddressRange;
@@ -21,8 +22,23 @@ use super::span::AddressRange;
 mod network;
 mod space;
 
-/// A registered range larger than this is a registry member's whole block and no sub-allocation.
+/// A registered range larger than this, an IPv4 /16, is a registry member's whole block and no sub-allocation.
 const LARGEST_ALLOCATION: u128 = 1 << 16;
+/// The same in IPv6: members get a /32 or more.
+const LARGEST_ALLOCATION_V6: u128 = 1 << 95;
+/// Addresses that are next to each other: an IPv4 /22, an IPv6 /48.
+const NEAR: u128 = 1 << 10;
+const NEAR_V6: u128 = 1 << 80;
+
+/// Whether a registered range is small enough to be somebody's place.
+fn is_allocation(range: &AddressRange) -> bool {
+    range.count() <= if range.start().is_ipv4() { LARGEST_ALLOCATION } else { LARGEST_ALLOCATION_V6 }
+}
+
+/// Whether a range is all next to each of its addresses.
+fn is_near(range: &AddressRange) -> bool {
+    range.count() <= if range.start().is_ipv4() { NEAR } else { NEAR_V6 }
+}
 
 /// A host to start from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,24 +111,23 @@ impl Finder<'_, '_> {
     }
 
     /// The range that a host is counted with: its sub-allocation, or else its announced prefix, or else its /24 or /48;
-    /// never more than a /22 around it.
+    /// never more than a /22 or a /48 around it.
     fn unit(&self, address: IpAddr) -> AddressRange {
         let allocation = self.allocation(address, self.now).and_then(|object| object.addresses());
         let prefix = self.knowledge.origins_at(address, self.now).map(|found| AddressRange::of(found.prefix));
-        let small = |range: &AddressRange| !address.is_ipv4() || range.count() <= 1024;
         let block =
             || IpNet::new(address, if address.is_ipv4() { 24 } else { 48 }).map(|net| AddressRange::of(net.trunc()));
-        let found = allocation.filter(small).or(prefix.filter(small));
+        let found = allocation.filter(is_near).or(prefix.filter(is_near));
         found.or_else(|| block().ok()).unwrap_or_else(|| AddressRange::one(address))
     }
 
-    /// The smallest registered range that holds an address and is somebody's, not a registry member's whole block.
+    /// The smallest registered range that holds an address and is somebody's: neither a registry member's whole block nor a
+    /// registry's entry for space that it does not manage.
     fn allocation(&self, address: IpAddr, date: Option<Date>) -> Option<RegistryObject> {
         let is_space = |object: &RegistryObject| matches!(object.class, ObjectClass::Inetnum | ObjectClass::Inet6num);
-        let small = |object: &RegistryObject| {
-            !address.is_ipv4() || object.addresses().is_some_and(|range| range.count() <= LARGEST_ALLOCATION)
-        };
-        self.knowledge.registry_at(address, date).into_iter().find(|object| is_space(object) && small(object))
+        let small = |object: &RegistryObject| object.addresses().is_some_and(|range| is_allocation(&range));
+        let found = self.knowledge.registry_at(address, date).into_iter();
+        found.into_iter().find(|object| is_space(object) && small(object) && !is_placeholder(&object.name))
     }
 
     fn seed(&mut self, start: &Start) {
@@ -123,6 +138,18 @@ impl Finder<'_, '_> {
         }
         let announced = self.knowledge.origins_at(seed, then).or_else(|| self.knowledge.origins_at(seed, self.now));
         let same_space = !matches!(moved, Sameness::Changed(_));
+        if let Some(words) = self.shared_use(seed) {
+            self.refuse(format!("everything beyond the place next to {seed}: it lies in {words}"));
+            if same_space {
+                self.add(
+                    self.unit(seed),
+                    Link::Announced,
+                    format!("the addresses next to the seed {seed}"),
+                    Vec::new(),
+                );
+            }
+            return;
+        }
         if same_space {
             if let Some(found) = announced {
                 self.around(seed, found);
@@ -138,11 +165,34 @@ impl Finder<'_, '_> {
         if same_space {
             self.reverse_names(seed);
         }
-        for asn in announced.map(|found| found.origins.to_vec()).unwrap_or_default() {
-            self.whole_as(seed, asn, then);
+        let origins = announced.map(|found| found.origins.to_vec()).unwrap_or_default();
+        if let Some(set) = announced.filter(|found| found.is_set) {
+            let words = self.list_of_ases(set.origins);
+            self.found.evidence.push(format!(
+                "{} around {seed} is a route put together from those of several ASes ({words}); whose part holds the seed no file says, and none of them was followed",
+                set.prefix
+            ));
+        } else {
+            for asn in &origins {
+                self.whole_as(seed, *asn, then);
+            }
         }
-        self.before(seed, announced.map(|found| found.origins.to_vec()).unwrap_or_default().as_slice());
+        // Where the space went to a stranger after the seed's day, later tables tell of the stranger.
+        self.before(seed, &origins, then.filter(|_| !same_space));
         self.inherit(seed);
+    }
+
+    /// The use by many strangers that a seed's network is known for: its neighbours tell nothing.
+    fn shared_use(&self, seed: IpAddr) -> Option<String> {
+        self.knowledge.named_at(seed, self.now).into_iter().find_map(|one| {
+            let what = match one.used_for {
+                Use::Cdn => "a content delivery network",
+                Use::Access => "an access network of people at home or on telephones",
+                Use::WellKnown => "a well-known service",
+                Use::Cloud | Use::Scanner | Use::Tor | Use::ReverseName => return None,
+            };
+            Some(format!("\"{}\", {what}, whose addresses serve many strangers", one.name))
+        })
     }
 
     /// A range that holds the seed lies inside all larger ones that do: what speaks for these speaks for it, so that the

@@ -7,29 +7,37 @@ use jiff::civil::Date;
 
 use super::Finder;
 use crate::range::fact::{Asn, FactKind, Listed};
-use crate::range::holder::{Sameness, same_as_holder};
-use crate::range::knowledge::Role;
+use crate::range::holder::{Sameness, same_as_holder, same_space_holder};
+use crate::range::knowledge::{Role, is_default};
+use crate::range::origins::Announced;
 use crate::range::reason::Link;
 use crate::range::span::AddressRange;
 
 /// Prefixes taken of one AS; a larger one is a carrier, and its prefixes say little.
-const MOST_PREFIXES: usize = 2_000;
+pub(super) const MOST_PREFIXES: usize = 2_000;
+/// IPv4 addresses of an AS that is followed; a larger one is a carrier or a large hoster, whose customers are strangers to each
+/// other.
+const MOST_ADDRESSES: u128 = 1 << 20;
 /// Sibling ASes followed from one AS.
 const MOST_SIBLINGS: usize = 64;
 /// ASes that announced the seed's prefix before and are followed.
 const MOST_BEFORE: usize = 3;
 
-impl Finder<'_, '_> {
+impl<'a> Finder<'a, '_> {
     /// What rests on the seed's AS: its prefixes, its siblings, what it announced before, its upstreams.
     pub(super) fn whole_as(&mut self, seed: IpAddr, asn: Asn, then: Option<Date>) {
         if !asn.is_public() {
             return;
         }
-        if let Some(then) = then
-            && let Sameness::Changed(why) = same_as_holder(self.knowledge, asn, then, self.now)
-        {
-            self.refuse(format!("everything that rests on {asn} as a whole: {why}"));
-            return;
+        match then.map(|then| (then, same_as_holder(self.knowledge, asn, then, self.now))) {
+            Some((_, Sameness::Changed(why))) => {
+                self.refuse(format!("everything that rests on {asn} as a whole: {why}"));
+                return;
+            }
+            Some((then, Sameness::Unknown)) => self.found.evidence.push(format!(
+                "whether {asn} has the holder of {then}, the day of the seed {seed}, no file tells: import a registry's files of both days"
+            )),
+            _ => {}
         }
         self.found.ases.insert(asn);
         let name = self.called(asn);
@@ -39,11 +47,14 @@ impl Finder<'_, '_> {
             let lists: Vec<&str> = lists.into_iter().collect();
             self.found.evidence.push(format!("{name} itself is on the deny list {}", lists.join(" and ")));
         }
-        let count = self.prefixes(asn, Link::SameAs, &format!("announced by {name}, as is the seed {seed}"));
-        if count > MOST_PREFIXES {
+        if let Err((count, addresses)) =
+            self.prefixes(asn, Link::SameAs, &format!("announced by {name}, as is the seed {seed}"))
+        {
             self.found.evidence.push(format!(
-                "{name} announces {count} networks: a carrier's size; its other networks were not followed"
+                "{name} announces {count} networks with {addresses} addresses of IPv4: the size of a carrier or large hoster, whose customers are strangers to each other; neither its other networks nor its sisters were followed"
             ));
+            self.upstreams(asn, &name);
+            return;
         }
         let siblings = self.siblings.of(asn);
         if siblings.len() > MOST_SIBLINGS {
@@ -56,21 +67,36 @@ impl Finder<'_, '_> {
                 sibling.ties.iter().map(|(tie, value)| format!("{} ({value})", tie.words())).collect();
             self.found.ases.insert(sibling.asn);
             let words = format!("announced by {}, a sister of {name}: {}", self.called(sibling.asn), ties.join("; "));
-            self.prefixes(sibling.asn, Link::SiblingAs, &words);
+            // A sister of a carrier's size is left out.
+            let _ = self.prefixes(sibling.asn, Link::SiblingAs, &words);
         }
         self.former(asn, &name);
         self.upstreams(asn, &name);
     }
 
-    /// Takes the prefixes of an AS; gives how many there are.
-    fn prefixes(&mut self, asn: Asn, link: Link, words: &str) -> usize {
-        let prefixes = self.knowledge.prefixes_of(asn, self.now);
-        if prefixes.len() <= MOST_PREFIXES && self.done.insert((asn, link)) {
+    /// What an AS announces itself: without default routes, and routes put together from those of several ASes.
+    fn own_prefixes(&self, asn: Asn, date: Option<Date>) -> Vec<Announced<'a>> {
+        let mut prefixes = self.knowledge.prefixes_of(asn, date);
+        prefixes.retain(|found| !found.is_set && !is_default(found.prefix));
+        prefixes
+    }
+
+    /// Takes the prefixes of an AS, if they are not a carrier's.
+    ///
+    /// # Errors
+    /// How many prefixes and addresses of IPv4 it has, if these are too many.
+    fn prefixes(&mut self, asn: Asn, link: Link, words: &str) -> Result<(), (usize, u128)> {
+        let prefixes = self.own_prefixes(asn, self.now);
+        let addresses = addresses(&prefixes);
+        if prefixes.len() > MOST_PREFIXES || addresses > MOST_ADDRESSES {
+            return Err((prefixes.len(), addresses));
+        }
+        if self.done.insert((asn, link)) {
             for found in &prefixes {
                 self.add(AddressRange::of(found.prefix), link, words.to_owned(), vec![found.dataset.id]);
             }
         }
-        prefixes.len()
+        Ok(())
     }
 
     /// Days with a table of origins, oldest first.
@@ -86,17 +112,22 @@ impl Finder<'_, '_> {
         let days = self.days();
         let Some((_, earlier)) = days.split_last() else { return };
         for day in earlier {
-            let prefixes = self.knowledge.prefixes_of(asn, Some(*day));
-            if prefixes.is_empty() {
+            let prefixes = self.own_prefixes(asn, Some(*day));
+            if prefixes.is_empty() || prefixes.len() > MOST_PREFIXES || addresses(&prefixes) > MOST_ADDRESSES {
                 continue;
             }
             if let Sameness::Changed(why) = same_as_holder(self.knowledge, asn, *day, self.now) {
                 self.refuse(format!("what {asn} announced on {day}: {why}"));
                 continue;
             }
-            for found in prefixes.iter().take(MOST_PREFIXES) {
+            for found in &prefixes {
                 let now = self.knowledge.origins_at(found.prefix.network(), self.now);
                 if now.is_some_and(|now| now.origins.contains(&asn)) {
+                    continue;
+                }
+                let network = found.prefix;
+                if let Sameness::Changed(why) = same_space_holder(self.knowledge, network.network(), *day, self.now) {
+                    self.refuse(format!("{network}, which {asn} announced on {day}: {why}"));
                     continue;
                 }
                 let who = now
@@ -109,23 +140,27 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// Who announced the seed on earlier days.
-    pub(super) fn before(&mut self, seed: IpAddr, now: &[Asn]) {
+    /// Who announced the seed on other days, none later than `until`.
+    pub(super) fn before(&mut self, seed: IpAddr, now: &[Asn], until: Option<Date>) {
+        let last = until.into_iter().chain(self.now).min();
         let mut earlier: BTreeMap<Asn, Date> = BTreeMap::new();
         for (dataset, found) in self.knowledge.history(seed) {
+            let found = found.filter(|found| !found.is_set && !is_default(found.prefix));
             for asn in found.map(|found| found.origins).unwrap_or_default() {
-                if !now.contains(asn) && asn.is_public() {
+                if !now.contains(asn) && asn.is_public() && last.is_none_or(|last| dataset.date <= last) {
                     earlier.insert(*asn, dataset.date);
                 }
             }
         }
-        for (asn, day) in earlier.into_iter().rev().take(MOST_BEFORE) {
+        let mut earlier: Vec<(Asn, Date)> = earlier.into_iter().collect();
+        earlier.sort_by_key(|(asn, day)| (std::cmp::Reverse(*day), *asn));
+        for (asn, day) in earlier.into_iter().take(MOST_BEFORE) {
             if let Sameness::Changed(why) = same_as_holder(self.knowledge, asn, day, self.now) {
                 self.refuse(format!("the networks of {asn}, which announced {seed} on {day}: {why}"));
                 continue;
             }
             let words = format!("announced by {}, which announced the seed {seed} on {day}", self.called(asn));
-            self.prefixes(asn, Link::Before, &words);
+            let _ = self.prefixes(asn, Link::Before, &words);
         }
     }
 
@@ -164,4 +199,18 @@ impl Finder<'_, '_> {
             })
         })
     }
+}
+
+/// IPv4 addresses of prefixes, each counted once.
+fn addresses(prefixes: &[Announced<'_>]) -> u128 {
+    let ranges = prefixes.iter().map(|found| AddressRange::of(found.prefix)).filter(|range| range.start().is_ipv4());
+    let (mut sum, mut outer): (u128, Option<AddressRange>) = (0, None);
+    // In address order, wider ones first.
+    for range in ranges {
+        if outer.is_none_or(|outer| !outer.holds(&range)) {
+            sum += range.count();
+            outer = Some(range);
+        }
+    }
+    sum
 }

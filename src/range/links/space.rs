@@ -5,13 +5,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Finder, LARGEST_ALLOCATION};
+use super::network::MOST_PREFIXES;
+use super::{Finder, is_allocation, is_near};
 use crate::range::fact::{NamedRange, ObjectClass, RegistryObject, Use};
-use crate::range::name::{netname_stem, registered_domain};
+use crate::range::name::{is_placeholder, netname_stem, registered_domain};
 use crate::range::objects::By;
 use crate::range::origins::Announced;
 use crate::range::reason::Link;
-use crate::range::sibling::is_registry_account;
+use crate::range::sibling::{MOST_HOLDERS, is_registry_account};
 use crate::range::span::AddressRange;
 
 /// Sub-allocations taken for one shared registry entry; more share a registry member's own account.
@@ -34,8 +35,19 @@ impl<'a> Finder<'a, '_> {
         } else {
             self.add(range, Link::Announced, words, vec![found.dataset.id]);
         }
-        for part in self.knowledge.more_specifics(found.prefix, self.now) {
+        let parts = self.knowledge.more_specifics(found.prefix, self.now);
+        if parts.len() > MOST_PREFIXES {
+            return;
+        }
+        let mut strangers = 0;
+        for part in parts {
             if part.prefix != found.prefix {
+                // In a wide network whoever announces a part under a number of his own is a customer or lessee.
+                let same = part.origins.iter().any(|asn| found.origins.contains(asn));
+                if !same && !is_near(&range) && !part.prefix.contains(&seed) {
+                    strangers += 1;
+                    continue;
+                }
                 let words = format!(
                     "a part of {}, the network around the seed {seed}, announced on its own by {}",
                     found.prefix,
@@ -43,6 +55,12 @@ impl<'a> Finder<'a, '_> {
                 );
                 self.add(AddressRange::of(part.prefix), Link::MoreSpecific, words, vec![part.dataset.id]);
             }
+        }
+        if strangers > 0 {
+            self.found.evidence.push(format!(
+                "{strangers} of the parts of {}, the network around the seed {seed}, are announced by other ASes: likely customers or lessees; being in it proposed none of them",
+                found.prefix
+            ));
         }
     }
 
@@ -61,25 +79,43 @@ impl<'a> Finder<'a, '_> {
         );
         for (by, tie) in ties {
             let others = self.knowledge.registry_by(by, self.now);
-            self.siblings_of_space(seed, range, others, &tie);
+            self.siblings_of_space(seed, range, others, &tie, matches!(by, By::Org(_)));
         }
         let stem = netname_stem(&own.name);
         if !stem.is_empty() {
             let near = Self::parent(range);
             let others = self.knowledge.registry_in(&near, self.now);
             let others = others.into_iter().filter(|object| netname_stem(&object.name) == stem).collect();
-            self.siblings_of_space(seed, range, others, &format!("a network name that begins alike, {stem}"));
+            self.siblings_of_space(seed, range, others, &format!("a network name that begins alike, {stem}"), false);
         }
     }
 
-    fn siblings_of_space(&mut self, seed: IpAddr, own: AddressRange, others: Vec<RegistryObject>, tie: &str) {
+    fn siblings_of_space(
+        &mut self,
+        seed: IpAddr,
+        own: AddressRange,
+        others: Vec<RegistryObject>,
+        tie: &str,
+        own_holder: bool,
+    ) {
         let is_space = |object: &RegistryObject| matches!(object.class, ObjectClass::Inetnum | ObjectClass::Inet6num);
-        let ranges: BTreeMap<AddressRange, String> = others
-            .into_iter()
-            .filter(is_space)
-            .filter_map(|object| Some((object.addresses()?, object.name)))
-            .filter(|(range, _)| *range != own && (!range.start().is_ipv4() || range.count() <= LARGEST_ALLOCATION))
-            .collect();
+        let mut holders: BTreeSet<String> = BTreeSet::new();
+        let mut ranges: BTreeMap<AddressRange, String> = BTreeMap::new();
+        for object in others.into_iter().filter(|object| is_space(object) && !is_placeholder(&object.name)) {
+            let Some(range) = object.addresses().filter(|range| *range != own && is_allocation(range)) else {
+                continue;
+            };
+            holders.extend(object.org);
+            ranges.insert(range, object.name);
+        }
+        if !own_holder && holders.len() > MOST_HOLDERS {
+            self.found.evidence.push(format!(
+                "{} ranges of {} organisations share {tie} with the range of {seed}: likely an account of somebody who serves them all; none was followed",
+                ranges.len(),
+                holders.len()
+            ));
+            return;
+        }
         if ranges.len() > MOST_ALLOCATIONS {
             let many = ranges.len();
             self.found.evidence.push(format!(

@@ -31,7 +31,11 @@ pub(super) fn decode(kind: FactKind, from: &mut Dec<'_>) -> Decoded<Fact> {
             let prefix = read_network(from)?;
             let count = from.array()?.ok_or_else(|| wrong("an origin"))?;
             let origins = (0..count.min(65_535)).map(|_| from.u32().map(Asn)).collect::<Result<_, _>>()?;
-            Fact::Origin(Origin { prefix, origins, peers_seen: from.decode()? })
+            let peers_seen = from.decode()?;
+            // Facts of before sets were told apart have three parts.
+            let is_set = length > known && from.bool()?;
+            known += u64::from(length > known);
+            Fact::Origin(Origin { prefix, origins, is_set, peers_seen })
         }
         FactKind::Adjacencies => {
             known += 5;

@@ -18,13 +18,17 @@ fn sure<T>(_: Result<T, minicbor::encode::Error<std::convert::Infallible>>) {}
 pub(super) fn encode(fact: &Fact, to: &mut Enc<'_>) {
     match fact {
         Fact::Origin(one) => {
-            array(to, 3);
+            // The fourth came later, and is left out where it says nothing.
+            array(to, if one.is_set { 4 } else { 3 });
             network(to, one.prefix);
             sure(to.array(one.origins.len() as u64));
             for asn in &one.origins {
                 sure(to.u32(asn.0));
             }
             sure(to.encode(one.peers_seen));
+            if one.is_set {
+                sure(to.bool(true));
+            }
         }
         Fact::Adjacency(one) => {
             array(to, 5);

@@ -159,9 +159,15 @@ mod tests {
             Fact::Origin(Origin {
                 prefix: "0.0.0.0/0".parse().unwrap(),
                 origins: vec![Asn(1), Asn(u32::MAX)],
+                is_set: true,
                 peers_seen: Some(7),
             }),
-            Fact::Origin(Origin { prefix: "2001:db8::/33".parse().unwrap(), origins: vec![], peers_seen: None }),
+            Fact::Origin(Origin {
+                prefix: "2001:db8::/33".parse().unwrap(),
+                origins: vec![],
+                is_set: false,
+                peers_seen: None,
+            }),
             Fact::Adjacency(Adjacency { left: Asn(1), right: Asn(2), paths: 3, climbing: 4, falling: 5 }),
             Fact::Relationship(Relationship { a: Asn(1), b: Asn(2), relation: Relation::Peer, inferred: true }),
             Fact::Organisation(Organisation { id: "ORG-X".to_owned(), ..Organisation::default() }),
@@ -182,7 +188,8 @@ mod tests {
     #[test]
     fn damage_is_an_error() {
         let mut packer = Packer::default();
-        let origin = Origin { prefix: "192.0.2.0/24".parse().unwrap(), origins: vec![Asn(1)], peers_seen: None };
+        let prefix = "192.0.2.0/24".parse().unwrap();
+        let origin = Origin { prefix, origins: vec![Asn(1)], is_set: false, peers_seen: None };
         packer.add(&Fact::Origin(origin)).unwrap();
         let part = packer.finish().unwrap().remove(0);
         assert!(unpack(FactKind::Objects, &part.body, |_| ()).is_err());

@@ -35,7 +35,7 @@ pub(super) fn read(input: &mut dyn BufRead, out: &mut Out<'_>) -> Result<(), Rea
             return Ok(true);
         }
         for prefix in range.networks() {
-            out.fact(Fact::Origin(Origin { prefix, origins: vec![asn], peers_seen: None }))?;
+            out.fact(Fact::Origin(Origin { prefix, origins: vec![asn], is_set: false, peers_seen: None }))?;
         }
         let (country, name) = match rest {
             [country, name] if tabs => (Some(country), Some(name)),

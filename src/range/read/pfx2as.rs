@@ -18,7 +18,7 @@ pub(super) fn read(input: &mut dyn BufRead, out: &mut Out<'_>) -> Result<(), Rea
         let parsed = (|| {
             let prefix = prefix(fields.next()?, fields.next()?)?;
             let origins = origins(fields.next()?)?;
-            fields.next().is_none().then_some(Origin { prefix, origins, peers_seen: None })
+            fields.next().is_none().then_some(Origin { prefix, origins, is_set: false, peers_seen: None })
         })();
         parsed.map_or(Ok(false), |origin| out.fact(Fact::Origin(origin)).map(|()| true))
     })

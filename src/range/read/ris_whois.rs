@@ -19,7 +19,7 @@ pub(super) fn read(input: &mut dyn BufRead, out: &mut Out<'_>) -> Result<(), Rea
             let origins = origins(fields.next()?)?;
             let prefix = network(fields.next()?)?;
             let peers_seen = fields.next()?.parse().ok()?;
-            fields.next().is_none().then_some(Origin { prefix, origins, peers_seen: Some(peers_seen) })
+            fields.next().is_none().then_some(Origin { prefix, origins, is_set: false, peers_seen: Some(peers_seen) })
         })();
         parsed.map_or(Ok(false), |origin| out.fact(Fact::Origin(origin)).map(|()| true))
     })

@@ -150,7 +150,8 @@ impl Open {
             "origin" if object.class == ObjectClass::Route => value.clone_into(&mut self.origin),
             "org" => object.org = object.org.take().or_else(|| some(&handle(value))),
             "sponsoring-org" => object.sponsor = object.sponsor.take().or_else(|| some(&handle(value))),
-            "mnt-by" | "mnt-lower" | "mnt-routes" => value.split(',').for_each(|one| add(&mut object.maintainers, one)),
+            // Who may write routes (`mnt-routes`) is often the upstream, who serves many strangers.
+            "mnt-by" | "mnt-lower" => value.split(',').for_each(|one| add(&mut object.maintainers, one)),
             "admin-c" | "tech-c" => value.split(',').for_each(|one| add(&mut object.contacts, one)),
             "abuse-c" => object.abuse_contact = object.abuse_contact.take().or_else(|| some(&handle(value))),
             // An irt is who answers for incidents where there is no abuse-c.

@@ -56,6 +56,7 @@ fn origins(shift: u32) -> Vec<Fact> {
         Fact::Origin(Origin {
             prefix: block(n),
             origins: vec![Asn(1 + (n / 7 * 7919 + u32::from(n.is_multiple_of(50)) * shift) % ASES)],
+            is_set: false,
             peers_seen: Some(n % 90),
         })
     };

@@ -5,6 +5,7 @@
 //!     cargo run --release --example ranges -- score FOLDER
 //!     cargo run --release --example ranges -- ties FOLDER
 //!     cargo run --release --example ranges -- behaviour
+//!     cargo run --release --example ranges -- rib FOLDER
 //!
 //! FOLDER holds `denylists/`, `bgp/` and `labelled/` with the files that the modules name; Spamhaus's lists cannot be redistributed, so
 //! they are not in this repository.
@@ -24,6 +25,7 @@ mod forecast;
 mod known;
 mod labelled;
 mod load;
+mod rib;
 mod siblings;
 
 type Fault = Box<dyn std::error::Error>;
@@ -38,12 +40,13 @@ fn main() -> Result<(), Fault> {
         ("score", Some(folder), None) => labelled::score(&folder),
         ("ties", Some(folder), None) => labelled::ties(&folder),
         ("siblings", Some(folder), None) => siblings::run(&folder),
+        ("rib", Some(folder), None) => rib::run(&folder),
         ("behaviour", None, None) => {
             behaviour::run();
             Ok(())
         }
         _ => Err(
-            "usage: ranges forecast FOLDER [--fit|--known] | siblings FOLDER | score FOLDER | ties FOLDER | behaviour"
+            "usage: ranges forecast FOLDER [--fit|--known] | siblings FOLDER | score FOLDER | ties FOLDER | rib FOLDER | behaviour"
                 .into(),
         ),
     }

@@ -79,6 +79,11 @@ impl Path {
         Ok(path)
     }
 
+    /// Whether the origins are the members of a set.
+    pub(super) fn ends_in_set(&self) -> bool {
+        self.hops.last() == Some(&None)
+    }
+
     fn hop(&mut self, asn: Option<Asn>) {
         self.length += 1;
         if asn.is_none() || self.hops.last() != Some(&asn) {
@@ -136,6 +141,7 @@ mod tests {
         let path = Path::read(&raw, true).unwrap();
         assert_eq!(numbers(&path), [7, 8, 0]);
         assert_eq!(path.origins, [Asn(9), Asn(10)]);
+        assert!(path.ends_in_set());
     }
 
     #[test]
@@ -146,6 +152,7 @@ mod tests {
         let path = Path::read_old(&raw, Some(&raw4)).unwrap();
         assert_eq!(numbers(&path), [1, 2, 70_000, 70_001]);
         assert_eq!(path.origins, [Asn(70_001)]);
+        assert!(!path.ends_in_set());
     }
 
     #[test]

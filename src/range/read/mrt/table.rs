@@ -31,25 +31,39 @@ struct Last {
 
 /// Origins of one prefix, with the peers that saw each.
 #[derive(Default)]
-struct Seen(Vec<(Asn, u32, Option<u16>)>);
+struct Seen(Vec<Sight>);
+
+/// Origins as one path has them.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Sight {
+    /// One, or the members of a set.
+    origins: Vec<Asn>,
+    is_set: bool,
+    peers: u32,
+    last: Option<u16>,
+}
 
 impl Seen {
-    /// A peer saw `asn`; with several paths of one peer it counts once.
-    fn by(&mut self, asn: Asn, peer: Option<u16>) {
-        match self.0.iter_mut().find(|(known, ..)| *known == asn) {
-            Some((_, _, last)) if peer.is_some() && *last == peer => {}
-            Some((_, peers, last)) => {
-                *peers += 1;
-                *last = peer;
+    /// A peer saw the path; with several paths of one peer to one origin it counts once.
+    fn by(&mut self, path: &Path, peer: Option<u16>) {
+        if path.origins.is_empty() {
+            return;
+        }
+        let is_set = path.ends_in_set();
+        match self.0.iter_mut().find(|known| known.is_set == is_set && known.origins == path.origins) {
+            Some(known) if peer.is_some() && known.last == peer => {}
+            Some(known) => {
+                known.peers += 1;
+                known.last = peer;
             }
-            None => self.0.push((asn, 1, peer)),
+            None => self.0.push(Sight { origins: path.origins.clone(), is_set, peers: 1, last: peer }),
         }
     }
 
     fn give(&mut self, prefix: IpNet, out: &mut Out<'_>) -> Result<(), ReadError> {
         self.0.sort_unstable();
-        for (asn, peers, _) in self.0.drain(..) {
-            out.fact(Fact::Origin(Origin { prefix, origins: vec![asn], peers_seen: Some(peers) }))?;
+        for Sight { origins, is_set, peers, .. } in self.0.drain(..) {
+            out.fact(Fact::Origin(Origin { prefix, origins, is_set, peers_seen: Some(peers) }))?;
         }
         Ok(())
     }
@@ -87,7 +101,7 @@ impl Tables {
             self.end(out)?;
         }
         self.prefix = Some(prefix);
-        path.origins.iter().for_each(|asn| self.seen.by(*asn, None));
+        self.seen.by(&path, None);
         neighbours.path(&path.hops, 1)?;
         Ok(true)
     }
@@ -148,9 +162,7 @@ impl Tables {
                 (last.path, last.times) = (path, 0);
             }
             last.times += 1;
-            for asn in &last.path.origins {
-                self.seen.by(*asn, Some(peer));
-            }
+            self.seen.by(&last.path, Some(peer));
         }
         self.seen.give(prefix, out)?;
         Ok(true)

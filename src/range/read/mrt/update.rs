@@ -21,7 +21,7 @@ const MOST_ANNOUNCED: usize = 3_000_000;
 /// What updates announced.
 #[derive(Default)]
 pub(super) struct Updates {
-    announced: BTreeSet<(IpNet, Asn)>,
+    announced: BTreeSet<(IpNet, Vec<Asn>, bool)>,
 }
 
 impl Updates {
@@ -74,7 +74,9 @@ impl Updates {
             }
         }
         for prefix in &prefixes {
-            self.announced.extend(path.origins.iter().map(|asn| (*prefix, *asn)));
+            if !path.origins.is_empty() {
+                self.announced.insert((*prefix, path.origins.clone(), path.ends_in_set()));
+            }
         }
         if self.announced.len() > MOST_ANNOUNCED {
             return Err(ReadError::broken(Place::File, "updates for more than three million prefixes").into());
@@ -87,8 +89,8 @@ impl Updates {
 
     /// Hands on what was announced.
     pub(super) fn end(self, out: &mut Out<'_>) -> Result<(), ReadError> {
-        for (prefix, asn) in self.announced {
-            out.fact(Fact::Origin(Origin { prefix, origins: vec![asn], peers_seen: None }))?;
+        for (prefix, origins, is_set) in self.announced {
+            out.fact(Fact::Origin(Origin { prefix, origins, is_set, peers_seen: None }))?;
         }
         Ok(())
     }
