@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::VERSION;
 use super::args::{Export, What};
-use super::case::{as_of, last_change, scope_as_kept};
+use super::case::{as_of, last_change, scope_as_kept, since_link};
 use super::exit::{Exit, Stop};
 use super::export::{output, sights};
 use super::link::population;
@@ -103,6 +103,7 @@ fn case_file(case: &Case, marking: Marking) -> Result<(CaseFile, Option<String>)
         scope_text: scope.text().to_owned(),
         version: VERSION.to_owned(),
         as_of: time(as_of(&records)),
+        out_of_date: since_link(&records).map(|since| since.words).unwrap_or_default(),
         hosts: info.hosts,
         observations: info.observations,
         facets: info.facets,

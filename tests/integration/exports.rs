@@ -252,6 +252,24 @@ fn the_report_is_marked_on_every_page_and_guarded_like_other_exports() {
 }
 
 #[test]
+fn results_older_than_what_is_known_say_so_and_neither_block_nor_accuse() {
+    let desk = linked();
+    assert!(!desk.hostkin(&["export", "x.case", "clusters"]).done().err.contains("worked out before"));
+    assert!(!export(&desk, &["report"]).contains("Out of date"));
+    desk.hostkin(&["confirm", "x.case", "203.0.113.2", "--why", "a test", "--provider", PROVIDER]).done();
+    let list = desk.hostkin(&["export", "x.case", "denylist", "--as", "cidr"]).done();
+    assert!(list.err.contains("worked out before record") && list.out.contains("203.0.113.3/32"), "{list:?}");
+    assert!(export(&desk, &["report"]).contains("Out of date: the results were worked out before record"));
+    desk.hostkin(&["reject", "x.case", "203.0.113.2", "--why", "a test", "--provider", PROVIDER]).done();
+    let list = desk.hostkin(&["export", "x.case", "denylist", "--as", "cidr", "-o", "list"]);
+    assert!(list.code == Some(1) && list.err.contains("run `hostkin link x.case` first"), "{list:?}");
+    assert!(!desk.path("list").exists());
+    desk.hostkin(&["link", "x.case"]).done();
+    let list = desk.hostkin(&["export", "x.case", "denylist", "--as", "cidr"]).done();
+    assert!(!list.err.contains("worked out before") && !list.out.contains("203.0.113.2/32"), "{list:?}");
+}
+
+#[test]
 fn no_address_that_people_read_opens_once_it_is_defanged() {
     let desk = linked();
     let kinds: [&[&str]; 10] = [
