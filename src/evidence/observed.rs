@@ -1,5 +1,6 @@
 //! Checks sealed observations: the tree they stand in, the bytes that were heard, and what is read from these bytes now.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -69,7 +70,8 @@ pub(super) fn check(
     let mut faults = Vec::new();
     let given = thread::scope(|scope| {
         let running: Vec<_> = (0..workers).map(|_| scope.spawn(|| work(&receiver, chain, reread))).collect();
-        let mut tree = Tree { chain, whole, next: 1, hashes: Vec::new(), stretch: 0, sender };
+        let mut tree =
+            Tree { chain, whole, next: 1, hashes: Vec::new(), stretch: 0, without_reading: BTreeMap::new(), sender };
         let given = give(&mut |item| tree.take(item, report));
         tree.end(given.is_ok(), report);
         for worker in running {
@@ -101,6 +103,8 @@ struct Tree<'a> {
     next: u64,
     hashes: Vec<Digest>,
     stretch: usize,
+    /// Leaves that came without what was read, by what else they say: a later leaf of the same observation must bring it.
+    without_reading: BTreeMap<String, u64>,
     sender: SyncSender<Item>,
 }
 
@@ -125,13 +129,33 @@ impl Tree<'_> {
             if self.chain.erased.leaf(item.number) {
                 report.erased = report.erased.saturating_add(1);
             } else {
-                report.fault(name, "an observation", "none, and no record says why");
+                report.fault(&name, "an observation", "none, and no record says why");
             }
             return;
         }
         report.observations = report.observations.saturating_add(1);
+        self.is_read(&name, &item, report);
         // The receiver lives as long as this does.
         let _ = self.sender.send(item);
+    }
+
+    /// What was read may be lacking only where the bytes were read anew under a later leaf. Else anybody could leave out what an
+    /// observation says, and with it the bytes it was read from.
+    fn is_read(&mut self, name: &str, item: &Item, report: &mut Report) {
+        if item.reading.is_some() && self.without_reading.is_empty() {
+            return;
+        }
+        // What is no observation is told by who looks into it.
+        let Some(leaf) = item.leaf.as_deref().and_then(|text| serde_json::from_str::<Leaf>(text).ok()) else { return };
+        let was_heard = leaf.capture_sha256.is_some();
+        let same = Leaf { salt: String::new(), reading_sha256: String::new(), ..leaf }.to_text();
+        if item.reading.is_some() {
+            self.without_reading.remove(&same);
+        } else if was_heard {
+            self.without_reading.insert(same, item.number);
+        } else {
+            report.fault(format!("{name}, what was read"), "its text: what others observed is never read anew", "none");
+        }
     }
 
     fn by_path(&mut self, name: &str, item: &Item, report: &mut Report) {
@@ -170,7 +194,19 @@ impl Tree<'_> {
     }
 
     fn end(mut self, all_given: bool, report: &mut Report) {
-        if !self.whole || !all_given {
+        if !all_given {
+            return;
+        }
+        let mut lacking: Vec<u64> = std::mem::take(&mut self.without_reading).into_values().collect();
+        lacking.sort_unstable();
+        for number in lacking {
+            report.fault(
+                format!("leaf {number}, what was read"),
+                "its text, or a later leaf of the same observation",
+                "neither",
+            );
+        }
+        if !self.whole {
             return;
         }
         while let Some(stretch) = self.chain.stretches.get(self.stretch).copied() {
