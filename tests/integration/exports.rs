@@ -222,7 +222,7 @@ fn contacts_and_holders_come_from_the_files_of_the_case_and_name_them() {
         .hostkin(&["export", "x.case", "abuse", "--from", "cert@example.org", "--confidential", "-o", "quiet"])
         .done();
     assert_eq!(mails(&desk, "quiet").iter().map(|(to, _)| to.as_str()).collect::<Vec<_>>(), ["abuse@transit.example"]);
-    assert!(said.err.contains("AS64511: abuse@lir.example is the desk"), "{said:?}");
+    assert!(said.err.contains("AS64511: abuse@lir.example has its mail where the desk"), "{said:?}");
     // What a person wrote down speaks first, and what is on the never-mail list is passed over.
     let own = "never_mail = [\"transit.example\"]\n[[contact]]\nasn = 64500\nmail = \"me@person.example\"\norigin = \"person\"\nsource = \"by telephone\"\n";
     std::fs::write(desk.path("own.toml"), own).unwrap();
