@@ -84,6 +84,9 @@ fn words(report: &Report, file: &str, is_bundle: bool) -> String {
         lines.push(String::new());
     }
     let verdict = match report.fault_count {
+        0 if report.heads == 0 => {
+            "everything is as it was sealed, but NOBODY SIGNED IT: anybody can make such a file".to_owned()
+        }
         0 => "everything is as it was sealed".to_owned(),
         1 => "1 THING IS WRONG".to_owned(),
         many => format!("{many} THINGS ARE WRONG"),

@@ -12,7 +12,7 @@ use crate::seal::{Details, Digest, RecordLine, Salt, hex, sha256, unhex};
 use crate::store::{Action, ChainedRecord};
 
 /// UTC and monotonic time may drift apart so far, in milliseconds, before it is worth a note.
-const DRIFT_MS: i64 = 5_000;
+pub(super) const DRIFT_MS: i64 = 5_000;
 
 /// A stretch of leaves under one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) struct Stretch {
     pub(super) first: u64,
     pub(super) last: u64,
     pub(super) root: Digest,
+    /// When that record says it was written.
+    pub(super) at: Option<Timestamp>,
 }
 
 /// What a chain of records seals.
@@ -327,7 +329,7 @@ fn gather(place: u64, line: &RecordLine, details: Option<&(Salt, Value)>, chain:
                 format!("leaves {first} to {last}"),
             );
         }
-        chain.stretches.push(Stretch { record: place, first, last, root });
+        chain.stretches.push(Stretch { record: place, first, last, root, at: line.at.parse().ok() });
     } else if line.action == Action::Link.as_str() {
         let root = line.derived_sha256.as_deref().and_then(unhex);
         chain.results = root.map(|root| (place, details.map(|(salt, _)| *salt), root));

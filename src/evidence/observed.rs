@@ -12,8 +12,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::EvidenceError;
-use super::chain::{Chain, Stretch};
+use super::chain::{Chain, DRIFT_MS, Stretch};
 use super::report::{Fault, Report};
+use crate::clock::Timestamp;
 use crate::facet::{escape_terminal, show_cut};
 use crate::observation::{Capture, Speech};
 use crate::proto::Reading;
@@ -53,6 +54,8 @@ struct Found {
     proofs: u64,
     imported: u64,
     captures_erased: u64,
+    /// Observations that say that they began after they were sealed.
+    too_late: u64,
 }
 
 /// Checks all leaves that `give` hands over, in order of their numbers. `whole`: every leaf must come; else each must bring
@@ -67,7 +70,7 @@ pub(super) fn check(
     let (sender, receiver) = sync_channel::<Item>(UNDER_WAY);
     let receiver = Mutex::new(receiver);
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    let mut faults = Vec::new();
+    let (mut faults, mut too_late) = (Vec::new(), 0_u64);
     let given = thread::scope(|scope| {
         let running: Vec<_> = (0..workers).map(|_| scope.spawn(|| work(&receiver, chain, reread))).collect();
         let mut tree =
@@ -84,6 +87,7 @@ pub(super) fn check(
             report.proofs = report.proofs.saturating_add(found.proofs);
             report.imported = report.imported.saturating_add(found.imported);
             report.captures_erased = report.captures_erased.saturating_add(found.captures_erased);
+            too_late += found.too_late;
             faults.extend(found.faults);
         }
         given
@@ -92,6 +96,11 @@ pub(super) fn check(
     faults.sort();
     for (_, fault) in faults {
         report.add(fault);
+    }
+    if too_late > 0 {
+        report.notes.push(format!(
+            "{too_late} of the observations bear a time after that of the record that seals them: the clock was set back, or their times are not true"
+        ));
     }
     given
 }
@@ -270,6 +279,10 @@ fn observation(item: &Item, chain: &Chain, reread: Reread<'_>, found: &mut Found
     if hash != item.hash {
         return Err(fault(name, format!("hash {}", hex(&item.hash)), format!("hash {}", hex(&hash))));
     }
+    let within = |stretch: &&Stretch| (stretch.first..=stretch.last).contains(&item.number);
+    let sealed_at = chain.stretches.iter().find(within).and_then(|stretch| stretch.at);
+    let is_late = |at: Timestamp| leaf.started_at_ms > at.as_millisecond().saturating_add(DRIFT_MS);
+    found.too_late += u64::from(sealed_at.is_some_and(is_late));
     let Some(reading) = &item.reading else { return Ok(()) };
     let digest = hex(&ReadingText::digest(reading));
     if digest != leaf.reading_sha256 {
