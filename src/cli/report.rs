@@ -82,6 +82,7 @@ fn case_file(case: &Case, marking: Marking) -> Result<(CaseFile, Option<String>)
     let runs = info.runs.iter().map(|run| RunFacts {
         id: run.id,
         kind: run.kind.as_str().to_owned(),
+        hunt: run.plan.get("hunt").is_some_and(|hunt| !hunt.is_null()),
         state: run.state.as_str().to_owned(),
         started: time(run.started_at),
         ended: run.ended_at.map(time).unwrap_or_default(),

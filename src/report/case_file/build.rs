@@ -67,6 +67,8 @@ pub struct RunFacts {
     pub id: i64,
     /// `scan` or `import`.
     pub kind: String,
+    /// True for a scan that asked a host no further once it differed from the seeds.
+    pub hunt: bool,
     /// `running`, `done`, `stopped`, `failed`.
     pub state: String,
     /// Start, UTC.
@@ -114,7 +116,7 @@ pub fn case_file(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: 
         summary: summary(case, words::summary(seeds, findings, sights)),
         caution: words::CAUTION.to_owned(),
         authority: authority(case),
-        method: words::method(findings),
+        method: words::method(findings, &case.runs),
         seeds: seeds.iter().map(seed_row).collect(),
         clusters,
         unseen: words::UNSEEN,
