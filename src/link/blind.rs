@@ -306,10 +306,14 @@ fn hypothesis(ground: Ground<'_>, hosts: &[u32]) -> Option<Hypothesis> {
         if figures.is_empty() {
             figures = own.collect();
         } else {
-            figures.iter_mut().zip(own).for_each(|(sum, term)| *sum += term);
+            for (sum, term) in figures.iter_mut().zip(own) {
+                *sum += term;
+            }
         }
     }
-    figures.iter_mut().for_each(|sum| *sum /= size);
+    for sum in &mut figures {
+        *sum /= size;
+    }
     figures.push(size.ln());
     Some(Hypothesis { profile, members, figures })
 }

@@ -46,6 +46,8 @@ pub(super) struct Table {
 /// The first 16 bytes of the SHA-256: strangers choose these values, so that a weaker hash would let them collide. In
 /// four words, so that a table of them has no padding.
 pub(super) type Digest = [u32; 4];
+/// A value's digest and its number while hosts come.
+type Slot = (Digest, u32);
 
 impl Table {
     pub(super) fn add(&mut self, host: u32, value: &[u8]) {
@@ -64,7 +66,7 @@ impl Table {
     /// The finished rung; `order` gives each draft its place.
     pub(super) fn finish(mut self, order: &[u32]) -> Made {
         let slots = std::mem::take(&mut self.slots);
-        let (mut ranked, lone): (Vec<(Digest, u32)>, Vec<(Digest, u32)>) =
+        let (mut ranked, lone): (Vec<Slot>, Vec<Slot>) =
             slots.into_iter().partition(|(_, slot)| self.values.contains_key(slot));
         let place = |host: u32| order.get(at(host)).copied().unwrap_or(host);
         let of_slot = |slot: u32| place(self.first.get(at(slot)).copied().unwrap_or_default());

@@ -137,10 +137,13 @@ pub(super) fn rival_words(providers: &Providers, claim: &Claim) -> Vec<String> {
 /// By which other set a host is reached.
 pub(super) fn theory_words(ground: Ground<'_>, provider: &Provider, claim: &Claim) -> Vec<String> {
     let words = provider.theory(claim).map(|theory| {
+        let around = ground.population.address(theory.around);
+        let size = theory.grown.members.len();
+        if theory.is_confirmed() {
+            return format!("reached from the confirmed host {around} by itself, whose set has {size} hosts");
+        }
         format!(
-            "reached through the {} hosts like {}, to which the confirmed hosts belong with probability {}",
-            theory.grown.members.len(),
-            ground.population.address(theory.around),
+            "reached through the {size} hosts like {around}, to which the confirmed hosts belong with probability {}",
             show_percent(theory.fit)
         )
     });

@@ -47,7 +47,6 @@ const RIDGE: f64 = 3.0;
 /// A fleet counts by the root of its members, up to so many: results are judged host by host, but the hosts of one fleet
 /// are right or wrong together.
 const FLEET_COUNTS: usize = 200;
-
 /// Claims of less are not looked at.
 const SAID: f64 = 0.005;
 

@@ -5,7 +5,7 @@
 //! other. So the fleets are told apart, and each is judged against the fleet of the confirmed hosts by figures that need
 //! no labels; a host is believed only as far as its fleet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::logistic::log_odds;
 use super::population::small;
@@ -32,7 +32,7 @@ pub(super) struct Fleets {
     /// The fleet that shows a value of one hand.
     by_value: BTreeMap<(Rung, u32), usize>,
     /// How far the members that show a value are believed, by their weights.
-    shown: BTreeMap<(Rung, u32), f64>,
+    shown: HashMap<(Rung, u32), f64>,
     /// The mean trust over all members.
     pub(super) mean: f64,
 }
@@ -188,7 +188,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// Judges every fleet but the first with the fitted regression; `core_trust` is the first's.
-pub(super) fn judge(ground: Ground<'_>, fleets: &mut Fleets, profile: &Profile, confirmed: &[u32], core_trust: f64) {
+pub(super) fn judge(ground: Ground<'_>, fleets: &mut Fleets, confirmed: &[u32], core_trust: f64) {
     let Some((core, others)) = fleets.members.split_first() else { return };
     let found: Vec<Vec<f64>> = others.iter().map(|part| figures(ground, core, part, confirmed)).collect();
     fleets.trust = std::iter::once(core_trust)
@@ -205,13 +205,16 @@ pub(super) fn judge(ground: Ground<'_>, fleets: &mut Fleets, profile: &Profile, 
         .zip(&fleets.trust)
         .flat_map(|(part, trust)| part.iter().map(|(host, weight)| (*host, (*weight, *trust))))
         .collect();
-    for (rung, one) in profile.rungs() {
-        for held in one.all() {
-            let holders = ground.population.column(rung).holders(held.code);
-            let inside = holders.iter().filter_map(|host| believed.get(host));
-            let (sum, all) =
-                inside.fold((0.0, 0.0), |(sum, all), (weight, trust)| (sum + weight * trust, all + weight));
-            fleets.shown.insert((rung, held.code), sum / f64::max(all, 1e-9));
+    // Member by member, not holder by holder: half of all hosts may show a value.
+    let mut shown: HashMap<(Rung, u32), (f64, f64)> = HashMap::new();
+    for (host, (weight, trust)) in believed {
+        for (rung, column) in ground.population.columns() {
+            for code in column.codes(host) {
+                let (sum, all) = shown.entry((rung, *code)).or_default();
+                *sum += weight * trust;
+                *all += weight;
+            }
         }
     }
+    fleets.shown = shown.into_iter().map(|(value, (sum, all))| (value, sum / f64::max(all, 1e-9))).collect();
 }

@@ -108,7 +108,7 @@ pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>
     let core = fleets.members.first().cloned().unwrap_or_default();
     let checks = checks(ground, seeds, &core, &seed_profile, &kin);
     let purity = if checks.is_empty() { 1.0 } else { ground.weights.purity.probability(&checks) };
-    fleet::judge(ground, &mut fleets, &profile, seeds, purity);
+    fleet::judge(ground, &mut fleets, seeds, purity);
     let candidates = Vec::new();
     Grown { members, profile, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
 }
@@ -158,7 +158,7 @@ pub(super) fn gather(population: &Population, profile: &Profile, members: &[Memb
 }
 
 /// The values whose holders are looked at: those that are not too common, rarest first, as far as the budget goes.
-fn listed(population: &Population, profile: &Profile) -> Vec<(Rung, u32)> {
+pub(super) fn listed(population: &Population, profile: &Profile) -> Vec<(Rung, u32)> {
     let most = TOO_COMMON.max(small(population.len()) / 100);
     let mut values: Vec<(f64, u32, Rung, u32)> = Vec::new();
     for (rung, held) in profile.rungs().flat_map(|(rung, one)| one.all().map(move |held| (rung, held))) {

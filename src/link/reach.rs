@@ -8,6 +8,7 @@
 use super::population::at;
 use super::rung::{GROUPS, Rung, SPANS};
 use super::score::{BOUNDS, Ground, Held, Member, Profile};
+use super::weights::GroupWeights;
 
 /// For sums of 32-bit numbers.
 const MARGIN: f32 = 0.01;
@@ -19,12 +20,24 @@ pub(super) struct Reach {
     touched: Vec<u32>,
 }
 
-/// What one rung and group of a profile can add.
+/// What the values whose holders are not listed can give a host at most: any host may show them.
 struct Bound {
-    /// For each rung the highest gain among values whose holders are not listed.
-    common: Vec<f64>,
-    /// For each group `1 + S` of these.
-    ratios: [f64; GROUPS],
+    /// For each rung the highest gain.
+    gains: Vec<f64>,
+    groups: [Common; GROUPS],
+    /// The highest probability of one hand.
+    hand: f64,
+}
+
+/// The same for one group.
+#[derive(Clone, Copy)]
+struct Common {
+    /// `1 + S`.
+    ratio: f64,
+    /// The highest weight of its logarithm.
+    weight: f64,
+    /// The highest weight of any value of the set.
+    most: f64,
 }
 
 impl Reach {
@@ -72,50 +85,70 @@ impl Bound {
     fn new(ground: Ground<'_>, profile: &Profile, listed: &[(Rung, u32)]) -> Self {
         let mut listed = listed.to_vec();
         listed.sort_unstable();
-        let mut common = Vec::new();
+        let mut out =
+            Self { gains: Vec::new(), groups: [Common { ratio: 1.0, weight: 0.0, most: 0.0 }; GROUPS], hand: 0.0 };
         for (rung, one) in profile.rungs() {
-            let rest = one.all().filter(|held| listed.binary_search(&(rung, held.code)).is_err());
-            common.push(rest.map(Held::gain).fold(0.0, f64::max));
+            let mut gain = 0.0_f64;
+            let Some((group, weights)) = group_of(ground, rung) else { continue };
+            let Some(common) = out.groups.get_mut(group) else { continue };
+            for held in one.all() {
+                let weight = weight(weights, held);
+                common.most = common.most.max(weight);
+                if listed.binary_search(&(rung, held.code)).is_err() {
+                    gain = gain.max(held.gain());
+                    common.weight = common.weight.max(weight);
+                    out.hand = out.hand.max(held.hand);
+                }
+            }
+            common.ratio += gain / (one.mass + weights.alpha);
+            out.gains.push(gain);
         }
-        let mut ratios = [1.0; GROUPS];
-        for ((slot, span), weights) in ratios.iter_mut().zip(SPANS).zip(ground.weights.groups()) {
-            let rungs = profile.rungs().zip(&common).take(span.1).skip(span.0);
-            *slot += rungs.map(|((_, one), gain)| gain / (one.mass + weights.alpha)).sum::<f64>();
-        }
-        Self { common, ratios }
+        out
     }
 
     /// What a host may score that shows nothing of what is listed.
     fn base(&self, ground: Ground<'_>, profile: &Profile) -> f64 {
         let sum = &ground.weights.seed;
-        let groups = self.ratios.iter().enumerate().map(|(group, ratio)| counted(ground, profile, group, *ratio));
-        let together = sum.two.max(0.0) + sum.three.max(0.0) + sum.hand.max(0.0);
-        ground.weights.prior(ground.population.size(), profile.mass) + groups.sum::<f64>() + together
+        // What speaks against would have to speak for it: nothing is known then.
+        if ground.weights.groups().iter().any(|weights| weights.against < 0.0) {
+            return f64::INFINITY;
+        }
+        let counted = |(place, one): (usize, &Common)| {
+            (one.weight * logarithm(one.ratio)).min(profile.ceiling(place).unwrap_or(f64::INFINITY))
+        };
+        let groups: f64 = self.groups.iter().enumerate().map(counted).sum();
+        let together = sum.two.max(0.0) + sum.three.max(0.0) + sum.hand.max(0.0) * self.hand;
+        ground.weights.prior(ground.population.size(), profile.mass) + groups + together
     }
 
-    /// What a value adds to that at most.
+    /// What a value adds to that at most. Its weight may be above the common ones', and theirs may count for it.
     fn more(&self, ground: Ground<'_>, profile: &Profile, rung: Rung, held: &Held) -> f64 {
-        let place = SPANS.iter().position(|span| (span.0..span.1).contains(&rung.place())).unwrap_or(0);
-        let (Some(ratio), Some(weights)) = (self.ratios.get(place), ground.weights.groups().get(place)) else {
-            return f64::INFINITY;
-        };
-        let common = self.common.get(rung.place()).copied().unwrap_or(0.0);
+        let Some((group, weights)) = group_of(ground, rung) else { return f64::INFINITY };
+        let Some(common) = self.groups.get(group) else { return f64::INFINITY };
+        let gain = self.gains.get(rung.place()).copied().unwrap_or(0.0);
         let mass = profile.rung(rung).map_or(0.0, |one| one.mass);
-        let more = (held.gain() - common).max(0.0) / (mass + weights.alpha);
-        counted(ground, profile, place, ratio + more) - counted(ground, profile, place, *ratio)
+        let before = logarithm(common.ratio);
+        let after = logarithm(common.ratio + (held.gain() - gain).max(0.0) / (mass + weights.alpha));
+        (weight(weights, held) - common.weight).max(0.0) * before
+            + common.most * (after - before)
+            + ground.weights.seed.hand.max(0.0) * (held.hand - self.hand).max(0.0)
     }
 }
 
-/// The most that a group counts with such a ratio.
-fn counted(ground: Ground<'_>, profile: &Profile, group: usize, ratio: f64) -> f64 {
-    let (Some(weights), Some(ceiling)) = (ground.weights.groups().get(group), profile.ceiling(group)) else {
-        return f64::INFINITY;
-    };
-    // What speaks against would have to speak for it: nothing is known then.
-    if weights.against < 0.0 {
-        return f64::INFINITY;
-    }
-    (weights.support.max(weights.one_hand).max(0.0) * ratio.ln().clamp(0.0, BOUNDS.1)).min(ceiling)
+/// The place of a rung's group, and its weights.
+fn group_of(ground: Ground<'_>, rung: Rung) -> Option<(usize, &GroupWeights)> {
+    let place = SPANS.iter().position(|span| (span.0..span.1).contains(&rung.place()))?;
+    Some((place, ground.weights.groups().get(place)?))
+}
+
+/// How much the logarithm counts where a value is agreed in.
+fn weight(weights: &GroupWeights, held: &Held) -> f64 {
+    (weights.support + (weights.one_hand - weights.support) * held.hand).max(0.0)
+}
+
+/// A ratio's logarithm within the bounds; never below 0.
+fn logarithm(ratio: f64) -> f64 {
+    ratio.ln().clamp(0.0, BOUNDS.1)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a margin is left for what is lost")]
@@ -126,4 +159,54 @@ fn rounded_up(value: f64) -> f32 {
 #[expect(clippy::cast_possible_truncation, reason = "a margin is left for what is lost")]
 fn rounded_down(value: f64) -> f32 {
     value as f32 - MARGIN
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::hand::Hands;
+    use super::super::population::small;
+    use super::super::{Builder, Defaults, Weights, grow};
+    use super::*;
+    use crate::facet::{FacetKind, HostFacts, Labels};
+
+    #[test]
+    fn no_host_that_reaches_the_threshold_is_left_out() {
+        let mut builder = Builder::new();
+        for n in 0..3000_u32 {
+            let mut host = HostFacts::new(std::net::Ipv4Addr::from(0xc633_0000 + n * 37).into());
+            let mut put = |kind, value: String| host.facets.push((kind, value.into_bytes()));
+            let fleet = n % 40;
+            put(FacetKind::SshHostKey, if fleet == 3 { "image".into() } else { format!("key {n}") });
+            put(FacetKind::SshBanner, format!("banner {}", if n % 3 == 0 { fleet } else { n % 7 }));
+            put(FacetKind::HttpServer, format!("server {}", n % 5));
+            put(FacetKind::HttpHeaderOrder, format!("order {}", if n % 2 == 0 { fleet } else { n % 11 }));
+            put(FacetKind::CertSubject, format!("CN=a, O=o{}", n * 7 % 60));
+            put(FacetKind::HttpBodySha256, format!("body {}", n * 13 % 900));
+            host.asn = Some(64_500 + n * n % 70);
+            builder.add(&host);
+        }
+        let population = builder.finish();
+        let (weights, labels) = (Weights::builtin().unwrap(), Labels::builtin().unwrap());
+        let (defaults, hands) = (Defaults::new(&labels), Hands::default());
+        let ground = Ground { population: &population, weights: &weights, defaults: &defaults, hands: &hands };
+        let mut left_out = 0;
+        for seed in (0..60).map(|n| n * 49) {
+            let members = grow::grow(ground, &[seed], &BTreeSet::new()).members;
+            let profile = Profile::new(ground, &members, &[]);
+            let listed = grow::listed(&population, &profile);
+            for least in [-4.0, 0.0, 2.0, 4.0] {
+                let within = hands.reach().within(ground, &profile, &listed, &members, least);
+                for host in grow::gather(&population, &profile, &members) {
+                    let own = super::super::score::weight_in(&members, host);
+                    let reaches = profile.score(ground, host, own).log_odds >= least;
+                    assert!(!reaches || within.binary_search(&host).is_ok(), "{host} of {seed} at {least}");
+                    left_out += u32::from(within.binary_search(&host).is_err());
+                }
+            }
+            assert!(small(members.len()) >= 1);
+        }
+        assert!(left_out > 10_000, "{left_out}");
+    }
 }

@@ -5,6 +5,9 @@
 //! its network, its stack and its ports together are what that set's hosts show. So sets are grown around the best
 //! candidates, and each is judged by figures that need no labels. At most one of several can be right, and they share the
 //! odds with each other and with none.
+//!
+//! Where several hosts are confirmed, each also grows a set by itself: hosts of different fleets dilute each other in one
+//! count, and such a set needs no fit.
 
 use std::collections::BTreeSet;
 
@@ -32,13 +35,18 @@ pub(super) struct Theory {
     pub(super) around: u32,
     /// The set.
     pub(super) grown: Grown,
-    /// By what it is judged ([`fleet::names`]).
+    /// By what it is judged ([`fleet::names`]); empty around a confirmed host.
     pub(super) figures: Vec<f64>,
     /// The probability that it is the confirmed hosts' operator's.
     pub(super) fit: f64,
 }
 
 impl Theory {
+    /// True for the set of a single confirmed host.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.figures.is_empty()
+    }
+
     /// What the set says of a host, and the probability that the host is the confirmed hosts' operator's because it is
     /// the set's. `None` for a host that the set does not come near.
     pub(super) fn claim(&self, ground: Ground<'_>, host: u32) -> Option<(Scored, f64)> {

@@ -48,22 +48,20 @@ impl Population {
         for ((rung, column), ((table, lone), slot)) in
             self.columns().zip(added.tables.into_iter().zip(&aside.lone).zip(&mut kept.lone))
         {
-            let mut made = match families.take_if(|_| rung == Rung::PageFamily) {
-                Some(made) => made,
-                None => {
-                    let mut holds = |host: u32, slot: &Digest| {
-                        let known = match told.get(&host) {
-                            Some(known) => known,
-                            None => {
-                                let facts = read(self.address(host))?;
-                                told.entry(host).or_insert(facts.map(|facts| read::values(&facts)))
-                            }
-                        };
-                        let values = known.iter().flat_map(|known| &known.by_rung);
-                        Ok(values.filter(|(of, _)| *of == rung).any(|(_, value)| digest(value) == *slot))
+            let mut made = if let Some(made) = families.take_if(|_| rung == Rung::PageFamily) {
+                made
+            } else {
+                let mut holds = |host: u32, slot: &Digest| {
+                    let known = if let Some(known) = told.get(&host) {
+                        known
+                    } else {
+                        let facts = read(self.address(host))?;
+                        told.entry(host).or_insert(facts.map(|facts| read::values(&facts)))
                     };
-                    join(column, lone, table, &places, &mut holds)?
-                }
+                    let values = known.iter().flat_map(|known| &known.by_rung);
+                    Ok(values.filter(|(of, _)| *of == rung).any(|(_, value)| digest(value) == *slot))
+                };
+                join(column, lone, &table, &places, &mut holds)?
             };
             *slot = std::mem::take(&mut made.lone);
             rungs.push(made);
@@ -177,11 +175,11 @@ impl<'a> Joint<'a> {
 fn join<E>(
     column: Column<'_>,
     lone: &Lone,
-    table: Table,
+    table: &Table,
     places: &Places,
     holds: &mut impl FnMut(u32, &Digest) -> Result<bool, E>,
 ) -> Result<Made, E> {
-    let joint = Joint::new(column, lone, &table);
+    let joint = Joint::new(column, lone, table);
     // (host, number) of everything that is shown or may be shared.
     let mut shown: Vec<(u32, u32)> = Vec::new();
     for (old, now) in places.of_old.iter().zip(0_u32..).filter_map(|(now, old)| Some((old, (*now)?))) {
@@ -207,7 +205,7 @@ fn join<E>(
             None => alone.push((now, *own)),
         }
     }
-    shown.sort();
+    shown.sort_unstable();
     shown.dedup();
     // What two hosts or more show gets a code, in the order of digests.
     let mut holders = vec![0_u32; joint.digests.len() + joint.slots.len()];
@@ -222,14 +220,14 @@ fn join<E>(
         .filter(|(count, _)| **count >= 2)
         .map(|(_, number)| (joint.digest(number), number))
         .collect();
-    ranked.sort();
+    ranked.sort_unstable();
     let mut codes = vec![LONE; holders.len()];
     let mut made = Made::default();
     for ((digest, number), code) in ranked.iter().zip(0_u32..) {
         if let Some(slot) = codes.get_mut(at(*number)) {
             *slot = code;
         }
-        let value = joint.value(*number, &table);
+        let value = joint.value(*number, table);
         if value.len() >= SHOWN {
             made.lone.long.push((code, *digest));
         }
@@ -243,7 +241,7 @@ fn join<E>(
         *number = code;
     }
     shown.extend(alone.iter().map(|(host, _)| (*host, LONE)));
-    shown.sort();
+    shown.sort_unstable();
     alone.sort_unstable();
     made.lone.tags = alone;
     made.cells = cells(places.addresses.len(), shown);
@@ -261,13 +259,13 @@ mod tests {
 
     /// A host that shows some of a few values on rungs of one kind, of several, of patterns, of families, and long ones.
     fn host(place: u8, draws: &[(u8, u8)]) -> HostFacts {
-        let mut host = HostFacts::new(if place % 5 == 0 {
+        let mut host = HostFacts::new(if place.is_multiple_of(5) {
             format!("2001:db8::{place:x}").parse().unwrap()
         } else {
             format!("198.51.100.{place}").parse().unwrap()
         });
         host.asn = Some(64_500 + u32::from(place % 4));
-        host.all_ports = place % 11 == 0;
+        host.all_ports = place.is_multiple_of(11);
         for (kind, value) in draws {
             let (kind, value) = match kind % 6 {
                 0 => (FacetKind::SshHostKey, format!("key {value}")),
@@ -283,7 +281,9 @@ mod tests {
     }
 
     fn built(mut builder: Builder, hosts: &BTreeMap<IpAddr, HostFacts>) -> Builder {
-        hosts.values().for_each(|host| builder.add(host));
+        for host in hosts.values() {
+            builder.add(host);
+        }
         builder
     }
 

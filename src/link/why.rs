@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::explain::{self, rounded};
 use super::findings::{confirmation, level_words, log10, rival_words, theory_words};
+use super::grow::is_confirmed;
 use super::population::Population;
 use super::provider::Providers;
 use super::rung::{Rung, is_provider_side};
@@ -49,9 +50,10 @@ pub struct Explanation {
     pub purity: f64,
     /// Fleets that the set is made of.
     pub fleets: u64,
-    /// The host around which the set grew, where it is not the provider's own: the confirmed hosts led nowhere and fit it.
+    /// The host around which the set grew, where it is not all confirmed hosts': one of them by itself, or another host
+    /// whose set they fit.
     pub around: Option<IpAddr>,
-    /// The probability of that; 1 for the provider's own set.
+    /// The probability that they fit it; 1 for sets of confirmed hosts.
     pub fit: f64,
     /// log10 of the odds before any evidence, with the corrections for dependence.
     pub log10_prior: f64,
@@ -61,7 +63,7 @@ pub struct Explanation {
     pub log10_lr_without_strongest: f64,
     /// Probability within the set, before purity, rivals and level.
     pub score_in_set: f64,
-    /// Probability by the confirmed hosts alone.
+    /// Probability by the hosts alone that the set grew from.
     pub score_by_seeds: f64,
     /// The probability with rivals and theories, before it is read off the table of what such scores have kept.
     pub said: f64,
@@ -108,13 +110,13 @@ pub(super) fn against_provider(
     let set = claim.as_ref().map_or(grown, |claim| provider.set(claim));
     let scored = claim.map_or_else(|| grown.score(ground, host), |claim| claim.scored);
     let mut out = from_table(ground, &set.profile, &set.members, &scored, host);
-    let alone = f64::from(u8::from(provider.confirmed.contains_key(&host)));
+    let alone = f64::from(u8::from(is_confirmed(&set.confirmed, host)));
     name.clone_into(&mut out.against);
     out.set_size = explain::hosts(set.members.len());
     out.confirmed = explain::hosts(provider.confirmed.len());
     out.purity = rounded(set.fleets.trust_of(ground, host, &scored), 6);
     out.fleets = explain::hosts(set.fleets.members.len());
-    out.score_by_seeds = rounded(grown.seeds.score(ground, host, alone).probability(), 9);
+    out.score_by_seeds = rounded(set.seeds.score(ground, host, alone).probability(), 9);
     out.reasons = [confirmation(provider, host), out.reasons].concat();
     if let Some(claim) = claim {
         out.score = rounded(claim.score, 9);

@@ -70,16 +70,15 @@ impl<'a> Batch<'a> {
         extra: Option<&'static str>,
     ) -> Result<()> {
         let digest = digest(kind, value);
-        let value = match known.get(&digest) {
-            Some(id) => Value::Known(id),
-            None => {
-                let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-                let at = *self.places.entry(digest).or_insert(next);
-                if at == next {
-                    self.values.push(NewValue { kind, value: value.into(), digest });
-                }
-                Value::New(at)
+        let value = if let Some(id) = known.get(&digest) {
+            Value::Known(id)
+        } else {
+            let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+            let at = *self.places.entry(digest).or_insert(next);
+            if at == next {
+                self.values.push(NewValue { kind, value: value.into(), digest });
             }
+            Value::New(at)
         };
         self.facets.push(Waiting { observation, place, value, extra });
         if self.values.len() >= MOST || self.facets.len() >= 4 * MOST {

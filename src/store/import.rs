@@ -186,19 +186,18 @@ impl<'a> Import<'a> {
             timed_out: words.as_deref(),
             capture: None,
         };
-        let (observation, first_place) = match self.rows.row(&row)? {
-            Some(observation) => {
-                let mut text = ReadingText::new(outcome.as_str(), None);
-                facets.iter().for_each(|(kind, value, extra)| text.facet(kind.as_str(), value, *extra));
-                self.readings.push(ReadingText::digest(&text.finish()));
-                (observation, 0)
+        let (observation, first_place) = if let Some(observation) = self.rows.row(&row)? {
+            let mut text = ReadingText::new(outcome.as_str(), None);
+            for (kind, value, extra) in &facets {
+                text.facet(kind.as_str(), value, *extra);
             }
-            None => {
-                self.batch.flush(&mut self.known)?;
-                let (observation, place) = self.rows.take_up(&row)?;
-                self.taken_up.insert(observation);
-                (observation, place)
-            }
+            self.readings.push(ReadingText::digest(&text.finish()));
+            (observation, 0)
+        } else {
+            self.batch.flush(&mut self.known)?;
+            let (observation, place) = self.rows.take_up(&row)?;
+            self.taken_up.insert(observation);
+            (observation, place)
         };
         for (place, (kind, value, extra)) in (first_place..).zip(facets) {
             self.batch.put(&mut self.known, (observation, place), kind, value, extra)?;

@@ -18,7 +18,7 @@ pub(super) enum Json<'a> {
     Object,
 }
 
-impl<'a> Json<'a> {
+impl Json<'_> {
     /// A text, number or flag as text.
     pub(super) fn word(&self) -> Option<Cow<'_, str>> {
         match self {
