@@ -238,7 +238,7 @@ fn what_was_read_cannot_be_left_out_with_the_bytes_it_was_read_from() {
 #[test]
 fn a_bundle_cut_back_to_an_earlier_signature_is_whole_and_a_digest_noted_elsewhere_tells() {
     let (folder, bundle) = small();
-    let path = folder.path().join("cut.tar");
+    let path = folder.path().join("older.tar");
     let mut files = Files::open(bundle);
     let records = files.lines("records.jsonl");
     let last = super::tar::hex(&hostkin::seal::sha256(records.last().unwrap().as_bytes()));
@@ -251,7 +251,7 @@ fn a_bundle_cut_back_to_an_earlier_signature_is_whole_and_a_digest_noted_elsewhe
     files.0.retain(|(name, _)| !["observations/", "captures/", "results"].iter().any(|gone| name.starts_with(gone)));
     files.write(&path);
     clean(&path);
-    let said = hostkin(folder.path(), &["verify", "cut.tar", "--contains", &last]);
+    let said = hostkin(folder.path(), &["verify", "older.tar", "--contains", &last]);
     assert_eq!(said.status.code(), Some(1));
     assert!(String::from_utf8(said.stdout).unwrap().contains("WRONG  the chain"));
 }
