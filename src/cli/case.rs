@@ -79,6 +79,42 @@ pub(super) fn as_of(records: &[Record]) -> Timestamp {
     last_change(records).map(|record| record.at).unwrap_or_default()
 }
 
+/// What was said or heard since the case was linked last, which its results do not know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SinceLink {
+    /// In words.
+    pub(super) words: String,
+    /// True when a person took something back: hosts may be in the results for that reason alone.
+    pub(super) taken_back: bool,
+}
+
+/// What came after the last linkage; nothing where that is nothing, or where the case was never linked.
+pub(super) fn since_link(records: &[Record]) -> Option<SinceLink> {
+    const BACK: [Action; 3] = [Action::Unseed, Action::Reject, Action::Withdraw];
+    const MORE: [Action; 7] = [
+        Action::Seed,
+        Action::Confirm,
+        Action::Import,
+        Action::ScanStarted,
+        Action::ScanEnded,
+        Action::Merge,
+        Action::Reread,
+    ];
+    let is_one = |record: &&Record, of: &[Action]| of.iter().any(|one| one.as_str() == record.action);
+    let linked = records.iter().rposition(|record| record.action == Action::Link.as_str())?;
+    let after = records.iter().skip(linked);
+    let later: Vec<&Record> = after.filter(|one| is_one(one, &BACK) || is_one(one, &MORE)).collect();
+    let (first, more) = later.split_first()?;
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    Some(SinceLink {
+        words: format!(
+            "the results were worked out before record {} ({}){more} and do not know of it",
+            first.seq, first.action
+        ),
+        taken_back: later.iter().any(|one| is_one(one, &BACK)),
+    })
+}
+
 /// `KIND=VALUE` as a subject.
 pub(super) fn facet_subject(text: &str) -> Result<Subject, Stop> {
     let (kind, value) = text

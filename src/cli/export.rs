@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use serde_json::json;
 
 use super::args::{Export, Form, Format, What};
+use super::case::since_link;
 use super::exit::{Exit, Stop};
 use super::find::write;
 use super::term::{Output, Term, width};
@@ -21,6 +22,9 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
     let form = form(args)?;
     if !args.host.is_empty() && args.what != What::Bundle {
         return Err(Stop::usage(anyhow!("--host goes with `bundle` only")));
+    }
+    if !matches!(args.what, What::Facets | What::Observations | What::Scope | What::TimestampRequest) {
+        warn_of_age(args, term)?;
     }
     match args.what {
         What::Stix | What::Misp | What::Graphml | What::Nodes | What::Edges | What::Denylist | What::Abuse => {
@@ -54,6 +58,17 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
         _ => {}
     }
     Ok(Exit::Done)
+}
+
+/// Says so when what goes out is older than what is known. A list that blocks or accuses is not made of what was taken back.
+fn warn_of_age(args: &Export, term: &Term) -> Result<(), Stop> {
+    let Some(since) = since_link(&Case::open_read_only(&args.case)?.records()?) else { return Ok(()) };
+    let words = format!("{}: run `hostkin link {}` first", since.words, args.case.display());
+    if since.taken_back && matches!(args.what, What::Denylist | What::Abuse) {
+        return Err(anyhow!("{words}; nothing was written").into());
+    }
+    term.warn(words);
+    Ok(())
 }
 
 /// The form asked for, or that the file's name asks for. Text has none.

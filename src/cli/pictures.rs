@@ -7,14 +7,15 @@ use super::exit::Stop;
 use super::knowledge::knowledge;
 use super::ranges::{looked, starts};
 use crate::range::{FactKind, Siblings, neighbourhood, rank, surroundings};
-use crate::report::{Picture, as_graph, range_map};
+use crate::report::{Cleaner, Picture, as_graph, range_map};
 use crate::store::Case;
 
 /// Pictures of each kind at the most.
 const MOST: usize = 4;
 
-/// A map for each /16 with a seed, and a graph for each AS that announces one; none without public files.
-pub(super) fn pictures(case: &Case) -> Result<Vec<Picture>, Stop> {
+/// A map for each /16 with a seed, and a graph for each AS that announces one; none without public files. Names are cleaned
+/// before they are drawn, since they are cut there.
+pub(super) fn pictures(case: &Case, cleaner: &Cleaner) -> Result<Vec<Picture>, Stop> {
     if case.datasets()?.is_empty() {
         return Ok(Vec::new());
     }
@@ -39,7 +40,13 @@ pub(super) fn pictures(case: &Case) -> Result<Vec<Picture>, Stop> {
         let origins = knowledge.origins_at(start.address, None).map(|found| found.origins.to_vec()).unwrap_or_default();
         for asn in origins {
             if drawn.len() < MOST && drawn.insert(asn) {
-                let svg = as_graph(&surroundings(&knowledge, &siblings, asn, None), &format!("graph{}", drawn.len()));
+                let mut around = surroundings(&knowledge, &siblings, asn, None);
+                let centre = std::slice::from_mut(&mut around.centre);
+                for node in centre.iter_mut().chain(&mut around.upstreams).chain(&mut around.siblings) {
+                    node.name = cleaner.redact(&node.name).0;
+                    node.tie = cleaner.redact(&node.tie).0;
+                }
+                let svg = as_graph(&around, &format!("graph{}", drawn.len()));
                 pictures.push(Picture {
                     title: format!("{asn}, which announces {}", start.address),
                     svg,

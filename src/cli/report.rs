@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::VERSION;
 use super::args::{Export, What};
-use super::case::{as_of, last_change, scope_as_kept};
+use super::case::{as_of, last_change, scope_as_kept, since_link};
 use super::exit::{Exit, Stop};
 use super::export::{output, sights};
 use super::link::population;
@@ -18,7 +18,7 @@ use crate::evidence::fingerprint;
 use crate::facet::Labels;
 use crate::finding::Findings;
 use crate::link::{self, Known, Weights};
-use crate::report::{self, CaseFacts, CaseFile, Cleaner, DETAILED, HostChecks, Marking, RunFacts};
+use crate::report::{self, CaseFacts, CaseFile, Cleaner, DETAILED, HostChecks, Marking, Picture, RunFacts};
 use crate::seal::{hex, sha256};
 use crate::store::{Case, CaseInfo, Record, RunKind};
 
@@ -33,33 +33,43 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
         let own = share::known(&case)?;
         (case, own)
     };
-    let mut file = shared(&case, &own, sharing.marking(args.what), sharing.minimise)?;
+    let is_page = args.what == What::Report;
+    let (mut file, mut pictures) = shared(&case, &own, sharing.marking(args.what), sharing.minimise, is_page)?;
     if sharing.defang {
         file.defang();
+        pictures.iter_mut().for_each(Picture::defang);
     }
-    let text = if args.what == What::Report { page(&case, &file)? } else { report::typst(&file)? };
+    let text = if is_page { report::html(&file, &pictures)? } else { report::typst(&file)? };
     write_text(&text, output(args)?)?;
     Ok(Exit::Done)
 }
 
-/// The report without what is taken out of everything that is shared; refused under a marking too open for what is inside.
-fn shared(case: &Case, own: &Own, marking: Marking, minimise: bool) -> Result<CaseFile, Stop> {
+/// The report and its pictures without what is taken out of everything that is shared; refused under a marking too open for
+/// what is inside.
+fn shared(
+    case: &Case,
+    own: &Own,
+    marking: Marking,
+    minimise: bool,
+    with_pictures: bool,
+) -> Result<(CaseFile, Vec<Picture>), Stop> {
     let (mut file, contact) = case_file(case, marking)?;
     let cleaner = Cleaner::new(&own.addresses, minimise).keeping(contact.as_deref());
-    let personal = file.clean(&cleaner);
+    let mut personal = file.clean(&cleaner);
+    let mut pictures = if with_pictures { super::pictures::pictures(case, &cleaner)? } else { Vec::new() };
+    for picture in &mut pictures {
+        if picture.clean(&cleaner) {
+            personal.push("the pictures".to_owned());
+        }
+    }
     marking.check_places(Vec::new(), personal, own.known).map_err(Stop::usage)?;
-    Ok(file)
+    Ok((file, pictures))
 }
 
 fn write_text(text: &str, mut out: Output) -> Result<(), Stop> {
     out.write_all(text.as_bytes())?;
     out.finish()?;
     Ok(())
-}
-
-/// The report as a page.
-fn page(case: &Case, file: &CaseFile) -> Result<String, Stop> {
-    Ok(report::html(file, &super::pictures::pictures(case)?)?)
 }
 
 /// What the report says, whatever its form; and the mailbox that scanned hosts are told.
@@ -72,6 +82,7 @@ fn case_file(case: &Case, marking: Marking) -> Result<(CaseFile, Option<String>)
     let runs = info.runs.iter().map(|run| RunFacts {
         id: run.id,
         kind: run.kind.as_str().to_owned(),
+        hunt: run.plan.get("hunt").is_some_and(|hunt| !hunt.is_null()),
         state: run.state.as_str().to_owned(),
         started: time(run.started_at),
         ended: run.ended_at.map(time).unwrap_or_default(),
@@ -93,6 +104,7 @@ fn case_file(case: &Case, marking: Marking) -> Result<(CaseFile, Option<String>)
         scope_text: scope.text().to_owned(),
         version: VERSION.to_owned(),
         as_of: time(as_of(&records)),
+        out_of_date: since_link(&records).map(|since| since.words).unwrap_or_default(),
         hosts: info.hosts,
         observations: info.observations,
         facets: info.facets,
@@ -146,6 +158,6 @@ fn digests(case: &Case, records: &[Record]) -> Result<Vec<(String, String)>, Sto
 
 /// Writes the report to a file, for `demo`.
 pub(super) fn write_page(case: &Case, to: &Path) -> Result<(), Stop> {
-    let file = shared(case, &share::known(case)?, Marking::default(), false)?;
-    write_text(&page(case, &file)?, Output::create(to, false)?)
+    let (file, pictures) = shared(case, &share::known(case)?, Marking::default(), false, true)?;
+    write_text(&report::html(&file, &pictures)?, Output::create(to, false)?)
 }

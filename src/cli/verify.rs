@@ -84,6 +84,9 @@ fn words(report: &Report, file: &str, is_bundle: bool) -> String {
         lines.push(String::new());
     }
     let verdict = match report.fault_count {
+        0 if report.heads == 0 => {
+            "everything is as it was sealed, but NOBODY SIGNED IT: anybody can make such a file".to_owned()
+        }
         0 => "everything is as it was sealed".to_owned(),
         1 => "1 THING IS WRONG".to_owned(),
         many => format!("{many} THINGS ARE WRONG"),
@@ -91,6 +94,8 @@ fn words(report: &Report, file: &str, is_bundle: bool) -> String {
     lines.push(format!("{}: {verdict}", escape_terminal(file)));
     let mut row = |head: &str, text: String| lines.push(format!("  {head:<13} {text}"));
     row("records", format!("{} in one chain; the last has the digest {}", report.records, report.last_sha256));
+    // A bundle cut back to an earlier signature verifies: its reader should see where it ends.
+    row("", format!("and says that it was written at {}", escape_terminal(&report.last_at)));
     if report.heads > 0 {
         row("signed", format!("{}, up to record {}, by", counted_times(report.heads), report.signed_upto));
         for signer in &report.signers {
@@ -103,7 +108,14 @@ fn words(report: &Report, file: &str, is_bundle: bool) -> String {
     }
     row("facets", format!("{} came out the same", report.facets));
     row("proofs", format!("{} that a server holds its key, checked again", report.proofs));
-    row("results", format!("{}; {}", counted(report.results, "row"), counted(report.scopes, "scope")));
+    row(
+        "results",
+        format!(
+            "{}, as they were sealed (not worked out again); {}",
+            counted(report.results, "row"),
+            counted(report.scopes, "scope")
+        ),
+    );
     if is_bundle && report.results > 0 && report.is_clean() {
         row("", format!("hostkin why {} shows them: each host that is attributed, and why", escape_terminal(file)));
     }

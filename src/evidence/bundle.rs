@@ -16,7 +16,7 @@ use crate::seal::{Details, Digest, RecordLine, hex, leaf_hash, path};
 use crate::store::{Action, Case, ChainedRecord};
 
 /// Records of these kinds say nothing of a host; a bundle of chosen hosts shows their details too.
-const SHOWN: [Action; 12] = [
+pub(super) const SHOWN: [Action; 12] = [
     Action::New,
     Action::Import,
     Action::ScanStarted,

@@ -1,5 +1,7 @@
 //! Verifies a case as it stands.
 
+use serde_json::json;
+
 use super::chain::{self, Chain};
 use super::observed::{self, Item, Reread};
 use super::report::Report;
@@ -54,6 +56,22 @@ fn results(case: &Case, chain: &Chain, report: &mut Report) -> Result<(), Eviden
     report.results = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     if found != sealed {
         report.fault(layout::results_of(record), format!("root {}", hex(&sealed)), format!("root {}", hex(&found)));
+    }
+    // What stands above the rows is shown with them, and is no leaf.
+    if let (Some(said), Some((found, _))) = (&chain.linked, case.findings()?) {
+        let stands = [
+            ("weights", json!(found.weights)),
+            ("hosts", json!(found.hosts)),
+            ("background", json!(found.background)),
+            ("ranking", json!(found.ranking.len())),
+            ("clusters", json!(found.clusters.len())),
+        ];
+        for (what, stands) in stands {
+            if said.get(what).is_some_and(|said| *said != stands) {
+                let sealed = said.get(what).map(ToString::to_string).unwrap_or_default();
+                report.fault(format!("{}, its {what}", layout::results_of(record)), sealed, stands.to_string());
+            }
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::bundle::SHOWN;
 use super::report::Report;
 use super::sign::{fingerprint, is_signed_by};
 use crate::clock::Timestamp;
@@ -11,7 +12,7 @@ use crate::seal::{Details, Digest, RecordLine, Salt, hex, sha256, unhex};
 use crate::store::{Action, ChainedRecord};
 
 /// UTC and monotonic time may drift apart so far, in milliseconds, before it is worth a note.
-const DRIFT_MS: i64 = 5_000;
+pub(super) const DRIFT_MS: i64 = 5_000;
 
 /// A stretch of leaves under one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) struct Stretch {
     pub(super) first: u64,
     pub(super) last: u64,
     pub(super) root: Digest,
+    /// When that record says it was written.
+    pub(super) at: Option<Timestamp>,
 }
 
 /// What a chain of records seals.
@@ -33,12 +36,16 @@ pub(super) struct Chain {
     pub(super) erased: Erased,
     /// The last linkage: its record, its salt where it is shown, the root over its rows.
     pub(super) results: Option<(u64, Option<Salt>, Digest)>,
+    /// What the record of the last linkage says of it, where it is shown.
+    pub(super) linked: Option<Value>,
     /// Digests of all scopes that records stand under.
     pub(super) scopes: BTreeSet<String>,
     /// Records of time stamps: digest of the answer, and the record that was stamped.
     pub(super) stamps: BTreeMap<u64, (String, u64)>,
     /// Every key that signed.
     pub(super) keys: BTreeSet<[u8; 32]>,
+    /// How many records do not show what they say, by their action. In a bundle of chosen hosts alone.
+    pub(super) untold: BTreeMap<String, u64>,
 }
 
 /// What records say was erased.
@@ -73,7 +80,8 @@ fn is_in(stretches: &[(u64, u64)], number: u64) -> bool {
 pub(super) enum From {
     /// A case, in which work may be under way.
     Case,
-    /// A bundle, which ends with a signature where a key has signed at all: nobody can cut its end off unseen.
+    /// A bundle, which ends with a signature where a key has signed at all. One cut back to an earlier signature is whole too:
+    /// only a digest that others know tells.
     Bundle,
     /// A bundle of chosen hosts, where details may be left out.
     Part,
@@ -89,6 +97,7 @@ pub(super) fn check(records: &[ChainedRecord], from: From, signers: &[String], r
     }
     report.records = u64::try_from(records.len()).unwrap_or(u64::MAX);
     report.last_sha256 = chain.lines.last().map(|line| hex(&sha256(line.as_bytes()))).unwrap_or_default();
+    report.last_at = walk.before.as_ref().map(|line| line.at.clone()).unwrap_or_default();
     report.digests = chain.lines.iter().map(|line| hex(&sha256(line.as_bytes()))).collect();
     if records.is_empty() {
         report.fault("the chain", "at least the record that opened the case", "no record");
@@ -150,6 +159,9 @@ impl Walk<'_> {
         chain.lines.push(text.clone());
         Self::columns(&name, record, &line, report);
         let details = self.details(&name, place, record, &line, chain, report);
+        if self.withheld && record.details.is_none() && !chain.erased.record(place) {
+            *chain.untold.entry(line.action.clone()).or_default() += 1;
+        }
         if let Some(scope) = &line.scope_sha256 {
             chain.scopes.insert(scope.clone());
         }
@@ -200,7 +212,8 @@ impl Walk<'_> {
         report: &mut Report,
     ) -> Option<(Salt, Value)> {
         let Some(text) = &record.details else {
-            if !self.withheld && !chain.erased.record(place) {
+            let may_lack = self.withheld && !SHOWN.iter().any(|action| action.as_str() == line.action);
+            if !may_lack && !chain.erased.record(place) {
                 let place = format!("{name}, its details");
                 report.fault(
                     place,
@@ -316,10 +329,11 @@ fn gather(place: u64, line: &RecordLine, details: Option<&(Salt, Value)>, chain:
                 format!("leaves {first} to {last}"),
             );
         }
-        chain.stretches.push(Stretch { record: place, first, last, root });
+        chain.stretches.push(Stretch { record: place, first, last, root, at: line.at.parse().ok() });
     } else if line.action == Action::Link.as_str() {
         let root = line.derived_sha256.as_deref().and_then(unhex);
         chain.results = root.map(|root| (place, details.map(|(salt, _)| *salt), root));
+        chain.linked = details.map(|(_, body)| body.clone());
     } else if line.action == Action::Redact.as_str() {
         if details.is_some_and(|(_, body)| body.get("results").and_then(Value::as_bool) == Some(true)) {
             chain.results = None;

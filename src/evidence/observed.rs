@@ -1,5 +1,6 @@
 //! Checks sealed observations: the tree they stand in, the bytes that were heard, and what is read from these bytes now.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -11,8 +12,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::EvidenceError;
-use super::chain::{Chain, Stretch};
+use super::chain::{Chain, DRIFT_MS, Stretch};
 use super::report::{Fault, Report};
+use crate::clock::Timestamp;
 use crate::facet::{escape_terminal, show_cut};
 use crate::observation::{Capture, Speech};
 use crate::proto::Reading;
@@ -52,6 +54,8 @@ struct Found {
     proofs: u64,
     imported: u64,
     captures_erased: u64,
+    /// Observations that say that they began after they were sealed.
+    too_late: u64,
 }
 
 /// Checks all leaves that `give` hands over, in order of their numbers. `whole`: every leaf must come; else each must bring
@@ -66,10 +70,11 @@ pub(super) fn check(
     let (sender, receiver) = sync_channel::<Item>(UNDER_WAY);
     let receiver = Mutex::new(receiver);
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    let mut faults = Vec::new();
+    let (mut faults, mut too_late) = (Vec::new(), 0_u64);
     let given = thread::scope(|scope| {
         let running: Vec<_> = (0..workers).map(|_| scope.spawn(|| work(&receiver, chain, reread))).collect();
-        let mut tree = Tree { chain, whole, next: 1, hashes: Vec::new(), stretch: 0, sender };
+        let mut tree =
+            Tree { chain, whole, next: 1, hashes: Vec::new(), stretch: 0, without_reading: BTreeMap::new(), sender };
         let given = give(&mut |item| tree.take(item, report));
         tree.end(given.is_ok(), report);
         for worker in running {
@@ -82,6 +87,7 @@ pub(super) fn check(
             report.proofs = report.proofs.saturating_add(found.proofs);
             report.imported = report.imported.saturating_add(found.imported);
             report.captures_erased = report.captures_erased.saturating_add(found.captures_erased);
+            too_late += found.too_late;
             faults.extend(found.faults);
         }
         given
@@ -90,6 +96,11 @@ pub(super) fn check(
     faults.sort();
     for (_, fault) in faults {
         report.add(fault);
+    }
+    if too_late > 0 {
+        report.notes.push(format!(
+            "{too_late} of the observations bear a time after that of the record that seals them: the clock was set back, or their times are not true"
+        ));
     }
     given
 }
@@ -101,6 +112,8 @@ struct Tree<'a> {
     next: u64,
     hashes: Vec<Digest>,
     stretch: usize,
+    /// Leaves that came without what was read, by what else they say: a later leaf of the same observation must bring it.
+    without_reading: BTreeMap<String, u64>,
     sender: SyncSender<Item>,
 }
 
@@ -125,13 +138,33 @@ impl Tree<'_> {
             if self.chain.erased.leaf(item.number) {
                 report.erased = report.erased.saturating_add(1);
             } else {
-                report.fault(name, "an observation", "none, and no record says why");
+                report.fault(&name, "an observation", "none, and no record says why");
             }
             return;
         }
         report.observations = report.observations.saturating_add(1);
+        self.is_read(&name, &item, report);
         // The receiver lives as long as this does.
         let _ = self.sender.send(item);
+    }
+
+    /// What was read may be lacking only where the bytes were read anew under a later leaf. Else anybody could leave out what an
+    /// observation says, and with it the bytes it was read from.
+    fn is_read(&mut self, name: &str, item: &Item, report: &mut Report) {
+        if item.reading.is_some() && self.without_reading.is_empty() {
+            return;
+        }
+        // What is no observation is told by who looks into it.
+        let Some(leaf) = item.leaf.as_deref().and_then(|text| serde_json::from_str::<Leaf>(text).ok()) else { return };
+        let was_heard = leaf.capture_sha256.is_some();
+        let same = Leaf { salt: String::new(), reading_sha256: String::new(), ..leaf }.to_text();
+        if item.reading.is_some() {
+            self.without_reading.remove(&same);
+        } else if was_heard {
+            self.without_reading.insert(same, item.number);
+        } else {
+            report.fault(format!("{name}, what was read"), "its text: what others observed is never read anew", "none");
+        }
     }
 
     fn by_path(&mut self, name: &str, item: &Item, report: &mut Report) {
@@ -170,7 +203,19 @@ impl Tree<'_> {
     }
 
     fn end(mut self, all_given: bool, report: &mut Report) {
-        if !self.whole || !all_given {
+        if !all_given {
+            return;
+        }
+        let mut lacking: Vec<u64> = std::mem::take(&mut self.without_reading).into_values().collect();
+        lacking.sort_unstable();
+        for number in lacking {
+            report.fault(
+                format!("leaf {number}, what was read"),
+                "its text, or a later leaf of the same observation",
+                "neither",
+            );
+        }
+        if !self.whole {
             return;
         }
         while let Some(stretch) = self.chain.stretches.get(self.stretch).copied() {
@@ -234,6 +279,10 @@ fn observation(item: &Item, chain: &Chain, reread: Reread<'_>, found: &mut Found
     if hash != item.hash {
         return Err(fault(name, format!("hash {}", hex(&item.hash)), format!("hash {}", hex(&hash))));
     }
+    let within = |stretch: &&Stretch| (stretch.first..=stretch.last).contains(&item.number);
+    let sealed_at = chain.stretches.iter().find(within).and_then(|stretch| stretch.at);
+    let is_late = |at: Timestamp| leaf.started_at_ms > at.as_millisecond().saturating_add(DRIFT_MS);
+    found.too_late += u64::from(sealed_at.is_some_and(is_late));
     let Some(reading) = &item.reading else { return Ok(()) };
     let digest = hex(&ReadingText::digest(reading));
     if digest != leaf.reading_sha256 {

@@ -38,6 +38,8 @@ pub struct Report {
     pub records: u64,
     /// Digest of the last record's line.
     pub last_sha256: String,
+    /// Its time, as it says.
+    pub last_at: String,
     /// Heads with a good signature.
     pub heads: u64,
     /// The signers' fingerprints, in the order of their first signature.
@@ -105,7 +107,7 @@ impl Report {
             .map(|fault| json!({ "place": fault.place, "expected": fault.expected, "found": fault.found }))
             .collect();
         json!({
-            "schema": "hostkin/verify/1", "ok": self.is_clean(), "records": self.records, "last_sha256": self.last_sha256,
+            "schema": "hostkin/verify/1", "ok": self.is_clean(), "records": self.records, "last_sha256": self.last_sha256, "last_at": self.last_at,
             "heads": self.heads, "signers": self.signers, "signed_upto": self.signed_upto,
             "observations": self.observations, "derived": self.derived, "facets": self.facets, "proofs": self.proofs,
             "imported": self.imported, "erased": self.erased, "captures_erased": self.captures_erased,

@@ -11,7 +11,7 @@ use super::chain::Chain;
 use super::report::Report;
 use crate::clock::Timestamp;
 use crate::proto::read::Reader;
-use crate::seal::{Digest, hex, sha256};
+use crate::seal::{Digest, RecordLine, hex, sha256};
 use crate::store::Case;
 
 /// What stands before the digest in a question: version 1, and the name of SHA-256.
@@ -27,6 +27,9 @@ const SHA256: [u8; 9] = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
 const SIGNED_DATA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
 /// `1.2.840.113549.1.9.16.1.4`, what a time stamp says.
 const TST_INFO: [u8; 11] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x01, 0x04];
+
+/// A record may say that it is so much younger than its stamp before that is worth a note.
+const APART: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 const INTEGER: u8 = 0x02;
 const OCTET_STRING: u8 = 0x04;
@@ -98,9 +101,15 @@ pub(super) fn check(stamps: &[(u64, Vec<u8>)], chain: &Chain, report: &mut Repor
             Ok(stamp) if Some(stamp.imprint) == wanted => {
                 report.stamps = report.stamps.saturating_add(1);
                 report.notes.push(format!(
-                    "an authority stamped record {of} at {} (number {}); `openssl ts -verify` checks its signature",
+                    "by this answer an authority stamped record {of} at {} (number {}); its signature is not checked here but by `openssl ts -verify`",
                     stamp.at, stamp.serial
                 ));
+                let said = line.and_then(|line| RecordLine::parse(line)?.at.parse::<Timestamp>().ok());
+                if let Some(said) = said.filter(|said| said.duration_since(stamp.at) > APART) {
+                    report.notes.push(format!(
+                        "record {of} says that it was written at {said}, after the authority stamped it: one of the two clocks is wrong"
+                    ));
+                }
             }
             Ok(stamp) => {
                 let wanted = wanted.map(|digest| hex(&digest)).unwrap_or_default();

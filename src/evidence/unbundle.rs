@@ -53,10 +53,15 @@ pub fn verify_bundle(path: &Path, signers: &[String], reread: Reread<'_>) -> Res
         let all = chain.stretches.last().map_or(0, |stretch| stretch.last);
         report.withheld = all.saturating_sub(met.leaves);
         report.notes.push(format!(
-            "this bundle holds what concerns {} of the case: {} of its {all} sealed observations are left out",
+            "this bundle holds what concerns {} of the case: {} of its {all} sealed observations are left out. Nothing shows that none \
+             of them is of the same host; the whole bundle would",
             hosts.join(", "),
             report.withheld
         ));
+        if !chain.untold.is_empty() {
+            let untold: Vec<String> = chain.untold.iter().map(|(action, count)| format!("{count} {action}")).collect();
+            report.notes.push(format!("records that do not show what they say: {}", untold.join(", ")));
+        }
     }
     Ok(report)
 }

@@ -16,6 +16,8 @@ use crate::finding::Evidence;
 
 use rules::{Rule, Table};
 
+pub use rules::shared_address;
+
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -56,7 +56,7 @@ use crate::finding::{Findings, Seed, Verdict};
 
 pub use ask::{Answer, Question, Shared};
 pub use builder::Builder;
-pub use checks::{Check, CheckVerdict, Holder, Known, Nearby, checks};
+pub use checks::{Check, CheckVerdict, Holder, Known, Nearby, checks, shared_address};
 pub use columns::columns_version;
 pub use fit::{Plan, World, fit};
 pub use population::Population;

@@ -16,7 +16,7 @@ const MAIL: &str = "[e-mail]";
 /// What is taken out of everything that is shared.
 #[derive(Clone, Debug, Default)]
 pub struct Cleaner {
-    own: Vec<String>,
+    own: Vec<Spelling>,
     minimise: bool,
     /// A mailbox that is made to be known: the contact that scanned hosts are told.
     public: Option<Vec<u8>>,
@@ -86,10 +86,10 @@ impl Cleaner {
         let mut out = bytes.to_vec();
         for spelling in &self.own {
             let mut from = 0;
-            while let Some(at) = find(&out, spelling.as_bytes(), from) {
-                let end = at + spelling.len();
-                // 10.1.2.3 is not in 110.1.2.34.
-                let joins = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+            while let Some(at) = find(&out, spelling.text.as_bytes(), from) {
+                let end = at + spelling.text.len();
+                // 10.1.2.3 is not in 110.1.2.34, but it is in the name `host10-1-2-3x`.
+                let joins = |byte: Option<&u8>| byte.is_some_and(spelling.goes_on);
                 if joins(at.checked_sub(1).and_then(|before| out.get(before))) || joins(out.get(end)) {
                     from = at + 1;
                     continue;
@@ -102,25 +102,51 @@ impl Cleaner {
     }
 }
 
+/// One way to write an address of ours.
+#[derive(Clone, Debug)]
+struct Spelling {
+    text: String,
+    /// True for a byte beside it that makes it part of another number.
+    goes_on: fn(&u8) -> bool,
+}
+
 /// How pages and names write an address.
-fn spellings(address: &IpAddr) -> Vec<String> {
-    let plain = address.to_string();
-    match address {
+fn spellings(address: &IpAddr) -> Vec<Spelling> {
+    let (decimal, hex) = match address {
         IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            vec![
-                plain.clone(),
-                plain.replace('.', "-"),
-                format!("{d}.{c}.{b}.{a}.in-addr.arpa"),
-                format!("{:08x}", v4.to_bits()),
-            ]
+            let octets = v4.octets();
+            let backwards: Vec<u8> = octets.iter().rev().copied().collect();
+            let [a, b, c, d] = octets;
+            let join = |octets: &[u8], sign: &str| octets.iter().map(u8::to_string).collect::<Vec<_>>().join(sign);
+            let padded = |sign: &str| octets.iter().map(|octet| format!("{octet:03}")).collect::<Vec<_>>().join(sign);
+            (
+                vec![
+                    join(&octets, "."),
+                    join(&octets, "-"),
+                    join(&octets, "_"),
+                    padded("."),
+                    padded("-"),
+                    format!("{}.in-addr.arpa", join(&backwards, ".")),
+                    join(&backwards, "."),
+                    join(&backwards, "-"),
+                    v4.to_bits().to_string(),
+                ],
+                vec![format!("{:08x}", v4.to_bits()), format!("{a:02x}{b:02x}:{c:02x}{d:02x}")],
+            )
         }
         IpAddr::V6(v6) => {
             let groups = v6.segments();
             let join = |show: fn(&u16) -> String| groups.iter().map(show).collect::<Vec<_>>().join(":");
-            vec![plain, join(|group| format!("{group:04x}")), join(|group| format!("{group:x}"))]
+            let colons = [v6.to_string(), join(|group| format!("{group:04x}")), join(|group| format!("{group:x}"))];
+            let dashes = colons.clone().map(|text| text.replace(':', "-"));
+            let nibbles: Vec<String> =
+                format!("{:032x}", v6.to_bits()).chars().rev().map(|nibble| nibble.to_string()).collect();
+            let run = format!("{:032x}", v6.to_bits());
+            (Vec::new(), colons.into_iter().chain(dashes).chain([nibbles.join("."), run]).collect())
         }
-    }
+    };
+    let decimal = decimal.into_iter().map(|text| Spelling { text, goes_on: u8::is_ascii_digit });
+    decimal.chain(hex.into_iter().map(|text| Spelling { text, goes_on: u8::is_ascii_alphanumeric })).collect()
 }
 
 /// Where `needle` stands in `hay` from `from` on, whatever the case of its letters.
@@ -215,6 +241,22 @@ mod tests {
         assert_eq!(safe.text.matches(OWN).count(), 5, "{}", safe.text);
         assert_eq!(cleaner.safe(b"198.51.100.91 1198.51.100.9").text, "198.51.100.91 1198.51.100.9");
         assert_eq!(safe.exact, None, "what was taken out is not kept beside");
+        for name in [
+            "host198-51-100-9.isp.example",
+            "198_51_100_9",
+            "198.051.100.009",
+            "9.100.51.198.dyn.isp.example",
+            "9-100-51-198.isp.example",
+            "x=3325256713",
+            "::ffff:c633:6409",
+            "2001-db8--9.isp.example",
+            "9.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+        ] {
+            assert_eq!(cleaner.text(name).matches(OWN).count(), 1, "{name}: {}", cleaner.text(name));
+        }
+        for other in ["119.100.51.198", "13325256713", "c6336409c6336409", "2001:db8::9a"] {
+            assert_eq!(cleaner.text(other), other);
+        }
     }
 
     #[test]

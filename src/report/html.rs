@@ -4,6 +4,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 
 use super::case_file::{CaseFile, ClusterPart, Detail};
+use super::clean::{Cleaner, defang};
 use super::picture;
 use crate::facet::escape_html;
 
@@ -16,6 +17,48 @@ pub struct Picture {
     pub svg: String,
     /// What it rests on.
     pub note: String,
+}
+
+impl Picture {
+    /// Takes out of its words what is taken out of every text of the report. True where they still name a person's mailbox.
+    pub fn clean(&mut self, cleaner: &Cleaner) -> bool {
+        let mut personal = false;
+        self.each_text(&mut |text| {
+            let (clean, mails) = cleaner.redact(text);
+            personal |= mails;
+            clean
+        });
+        personal
+    }
+
+    /// Writes addresses and names so that nobody opens them by mistake.
+    pub fn defang(&mut self) {
+        self.each_text(&mut defang);
+    }
+
+    fn each_text(&mut self, change: &mut dyn FnMut(&str) -> String) {
+        self.title = change(&self.title);
+        self.note = change(&self.note);
+        self.svg = between_tags(&self.svg, change);
+    }
+}
+
+/// Changes the text between tags. No `>` stands inside a tag of ours, and strangers' text never does: both are escaped.
+fn between_tags(svg: &str, change: &mut dyn FnMut(&str) -> String) -> String {
+    let mut out = String::with_capacity(svg.len());
+    for (place, piece) in svg.split('<').enumerate() {
+        let (tag, text) = match piece.split_once('>') {
+            Some((tag, text)) if place > 0 => (Some(tag), text),
+            _ => (None, piece),
+        };
+        if let Some(tag) = tag {
+            out.extend(["<", tag, ">"]);
+        }
+        if !text.is_empty() {
+            out.push_str(&change(text));
+        }
+    }
+    out
 }
 
 /// Why no report came about: a fault in the template.
@@ -83,6 +126,22 @@ mod tests {
     use super::*;
     use crate::finding::Findings;
     use crate::report::{CaseFacts, Sights, case_file};
+
+    #[test]
+    fn the_words_of_a_picture_are_cleaned_and_defanged_and_its_shapes_stay() {
+        let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><title>jo@isp.example &lt;198.51.100.9&gt;</title><rect x=\"1.5\"/>\
+                   <text>203.0.113.0/24: a part</text></svg>";
+        let mut picture = Picture { title: "around 203.0.113.7".to_owned(), svg: svg.to_owned(), note: String::new() };
+        assert!(picture.clean(&Cleaner::new(&["198.51.100.9".parse().unwrap()], false)), "a mailbox is told");
+        assert!(!picture.clean(&Cleaner::new(&[], true)));
+        picture.defang();
+        assert_eq!(picture.title, "around 203[.]0[.]113[.]7");
+        assert_eq!(
+            picture.svg,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\"><title>[e-mail] &lt;[own address]&gt;</title><rect x=\"1.5\"/>\
+             <text>203[.]0[.]113[.]0/24: a part</text></svg>"
+        );
+    }
 
     #[test]
     fn the_scope_is_shown_line_by_line_and_cannot_become_markup() {

@@ -222,7 +222,7 @@ fn contacts_and_holders_come_from_the_files_of_the_case_and_name_them() {
         .hostkin(&["export", "x.case", "abuse", "--from", "cert@example.org", "--confidential", "-o", "quiet"])
         .done();
     assert_eq!(mails(&desk, "quiet").iter().map(|(to, _)| to.as_str()).collect::<Vec<_>>(), ["abuse@transit.example"]);
-    assert!(said.err.contains("AS64511: abuse@lir.example is the desk"), "{said:?}");
+    assert!(said.err.contains("AS64511: abuse@lir.example has its mail where the desk"), "{said:?}");
     // What a person wrote down speaks first, and what is on the never-mail list is passed over.
     let own = "never_mail = [\"transit.example\"]\n[[contact]]\nasn = 64500\nmail = \"me@person.example\"\norigin = \"person\"\nsource = \"by telephone\"\n";
     std::fs::write(desk.path("own.toml"), own).unwrap();
@@ -249,6 +249,24 @@ fn the_report_is_marked_on_every_page_and_guarded_like_other_exports() {
         let page = export(&desk, &[what, "--tlp", "green", "--minimise", "--own", "192.0.2.99"]);
         assert!(page.contains("TLP:GREEN") && !page.contains("jo@example.org") && !page.contains("192.0.2.99"));
     }
+}
+
+#[test]
+fn results_older_than_what_is_known_say_so_and_neither_block_nor_accuse() {
+    let desk = linked();
+    assert!(!desk.hostkin(&["export", "x.case", "clusters"]).done().err.contains("worked out before"));
+    assert!(!export(&desk, &["report"]).contains("Out of date"));
+    desk.hostkin(&["confirm", "x.case", "203.0.113.2", "--why", "a test", "--provider", PROVIDER]).done();
+    let list = desk.hostkin(&["export", "x.case", "denylist", "--as", "cidr"]).done();
+    assert!(list.err.contains("worked out before record") && list.out.contains("203.0.113.3/32"), "{list:?}");
+    assert!(export(&desk, &["report"]).contains("Out of date: the results were worked out before record"));
+    desk.hostkin(&["reject", "x.case", "203.0.113.2", "--why", "a test", "--provider", PROVIDER]).done();
+    let list = desk.hostkin(&["export", "x.case", "denylist", "--as", "cidr", "-o", "list"]);
+    assert!(list.code == Some(1) && list.err.contains("run `hostkin link x.case` first"), "{list:?}");
+    assert!(!desk.path("list").exists());
+    desk.hostkin(&["link", "x.case"]).done();
+    let list = desk.hostkin(&["export", "x.case", "denylist", "--as", "cidr"]).done();
+    assert!(!list.err.contains("worked out before") && !list.out.contains("203.0.113.2/32"), "{list:?}");
 }
 
 #[test]

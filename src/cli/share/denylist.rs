@@ -49,11 +49,10 @@ pub(super) fn run(case: &mut Case, args: &Export, dossier: &Dossier, own: &[IpAd
         allow,
         at: sharing.at.as_deref().map(moment).transpose()?.unwrap_or(now),
     };
+    // All on record: who never finished a sentence is somebody too.
     let mut others = BTreeSet::new();
     case.host_facts::<StoreError>(|host| {
-        if !host.open_ports.is_empty() || !host.facets.is_empty() {
-            others.insert(host.address);
-        }
+        others.insert(host.address);
         Ok(())
     })?;
     let list = denylist(dossier, &others, &rules);

@@ -383,6 +383,21 @@ impl Table<'_> {
     }
 }
 
+/// Why an address is likely not one customer's alone, in words: what its web server calls itself, or how many different domains
+/// its certificates name. Where it is blocked, others are hit.
+#[must_use]
+pub fn shared_address<'a>(
+    servers: impl Iterator<Item = &'a str>,
+    names: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    let mut fronts = servers.filter(|server| FRONTS.iter().any(|front| server.to_lowercase().contains(front)));
+    if let Some(front) = fronts.next() {
+        return Some(format!("the web server calls itself \"{front}\", a front for many"));
+    }
+    let domains: BTreeSet<String> = names.map(|name| registered(&name.to_lowercase())).collect();
+    (domains.len() >= MANY_NAMES).then(|| format!("its certificates name {} different domains", domains.len()))
+}
+
 /// The last two labels of a certificate's name.
 fn registered(name: &str) -> String {
     let name = name.strip_prefix("dns:").unwrap_or(name);

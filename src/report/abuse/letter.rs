@@ -193,7 +193,7 @@ impl Letter<'_> {
 
     fn evidence(&self) -> String {
         let mut out = format!(
-            "The raw bytes of every connection are kept, with time and SHA-256. Attached are machine-readable reports (XARF\n\
+            "The raw bytes of each of our connections were kept, with time and SHA-256. Attached are machine-readable reports (XARF\n\
              v4) of {} of {}. Digests of what was heard:\n",
             self.reports,
             self.count()

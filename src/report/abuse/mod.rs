@@ -205,8 +205,16 @@ fn upstreams<'a>(
         let resolved = contact::of_asn(registry, asn);
         remarks(pack, &resolved, &format!("upstream AS{asn}"));
         let Some(found) = resolved.contact else { continue };
-        if warned.contains(&found.mail.to_ascii_lowercase()) {
-            note(pack, format!("upstream AS{asn}: {} is the desk of a holder or announcing AS too", found.mail));
+        // Another mailbox of the same house is no other house.
+        let domain = |mail: &str| mail.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
+        if warned.iter().any(|mail| domain(mail) == domain(&found.mail)) {
+            note(
+                pack,
+                format!(
+                    "upstream AS{asn}: {} has its mail where the desk of a holder or announcing AS has it too",
+                    found.mail
+                ),
+            );
             continue;
         }
         for host in hosts.values().copied().filter(|host| host.asn.is_some_and(|origin| of.contains(&origin))) {

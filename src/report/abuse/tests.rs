@@ -65,6 +65,11 @@ fn a_confidential_case_warns_nobody_who_may_be_the_provider() {
     let pack = pack(&dossier, &registry(), &Log::default(), &Settings { confidential: true, ..settings() });
     assert_eq!(told(&pack), [("upstream", "abuse@transit.example", 1)]);
     assert!(pack.remarks[0].starts_with("confidential"));
+    let mut registry = registry();
+    let upstream = registry.contacts.iter_mut().find(|one| one.mail == "abuse@transit.example").unwrap();
+    upstream.mail = "noc@Origin.example".to_owned();
+    let settings = Settings { confidential: true, ..settings() };
+    assert!(super::pack(&dossier, &registry, &Log::default(), &settings).mails.is_empty());
 }
 
 #[test]

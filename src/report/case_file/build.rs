@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::danger::{self, HostChecks};
 use super::steps::{cell, detail, signed};
 use super::{
-    Bar, CaseFile, ClusterPart, DETAILED, DRAWN, HYPOTHESES, MarkingWords, MemberRow, NearRow, Pair, SeedRow, Timeline,
-    weigh, words,
+    Bar, CaseFile, ClusterPart, DETAILED, DRAWN, HYPOTHESES, MarkingWords, MemberRow, NearRow, Pair, SeedRow, Sentence,
+    Timeline, weigh, words,
 };
 use crate::clock::Timestamp;
 use crate::facet::{Group, show_cut, show_percent};
@@ -42,6 +42,8 @@ pub struct CaseFacts {
     pub version: String,
     /// The last change of the case.
     pub as_of: String,
+    /// What was said or heard since the results were worked out, in words; empty where that is nothing.
+    pub out_of_date: String,
     /// Hosts on record.
     pub hosts: u64,
     /// Observations on record.
@@ -65,6 +67,8 @@ pub struct RunFacts {
     pub id: i64,
     /// `scan` or `import`.
     pub kind: String,
+    /// True for a scan that asked a host no further once it differed from the seeds.
+    pub hunt: bool,
     /// `running`, `done`, `stopped`, `failed`.
     pub state: String,
     /// Start, UTC.
@@ -109,10 +113,10 @@ pub fn case_file(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: 
             "Hosts that likely belong to one provider, with the reasons. State of the case: {}. Written by hostkin {}.",
             case.as_of, case.version
         ),
-        summary: words::summary(seeds, findings, sights),
+        summary: summary(case, words::summary(seeds, findings, sights)),
         caution: words::CAUTION.to_owned(),
         authority: authority(case),
-        method: words::method(findings),
+        method: words::method(findings, &case.runs),
         seeds: seeds.iter().map(seed_row).collect(),
         clusters,
         unseen: words::UNSEEN,
@@ -131,6 +135,13 @@ pub fn case_file(case: &CaseFacts, seeds: &[Seed], findings: &Findings, sights: 
         digests,
         scope_text: case.scope_text.clone(),
     }
+}
+
+/// A report whose results are older than what is known says so before all else.
+fn summary(case: &CaseFacts, found: Vec<Sentence>) -> Vec<Sentence> {
+    let old = (!case.out_of_date.is_empty())
+        .then(|| Sentence { text: format!("Out of date: {}.", case.out_of_date), strong: true });
+    old.into_iter().chain(found).collect()
 }
 
 fn marking(of: Marking) -> MarkingWords {

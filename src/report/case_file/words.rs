@@ -1,6 +1,6 @@
 //! The sentences of the report.
 
-use super::Sentence;
+use super::{RunFacts, Sentence};
 use crate::facet::show_percent;
 use crate::finding::{Cluster, Findings, Seed, Subject};
 use crate::report::Sights;
@@ -128,22 +128,38 @@ pub(super) fn left_out(hypotheses: usize) -> String {
 }
 
 /// How the result came about.
-pub(super) fn method(findings: &Findings) -> Vec<String> {
+pub(super) fn method(findings: &Findings, runs: &[RunFacts]) -> Vec<String> {
     let weights = if findings.weights.is_empty() { String::new() } else { format!(" Weights: {}.", findings.weights) };
-    vec![
-        "Every host was asked the same questions in a random order inside the scope: ten TLS hellos (JARM), \
-         certificates, one TLS session with proof that the server holds its key, one HTTP request, and one SSH key \
-         exchange for each kind of host key, whose signature was checked. Everything heard is stored before it is \
-         read, so that every value can be derived again from the bytes."
-            .to_owned(),
-        format!(
+    let how = [
+        (
+            runs.iter().any(|run| run.kind == "scan"),
+            "Hosts were asked in a random order, inside the scope and on the ports that it names: up to ten TLS hellos (JARM) with \
+             the certificates shown, where that was needed a TLS session with proof that the server holds its key, an HTTP \
+             request, and SSH key exchanges, whose signatures were checked. Everything heard was stored before it was read, so \
+             that every value can be derived again from the bytes.",
+        ),
+        (
+            runs.iter().any(|run| run.hunt),
+            "Not every host was asked all of this: a run that hunts asks a host no further once what it says differs from every \
+             seed's. Such a host counts as ruled out, and what else it would have shown is not known.",
+        ),
+        (
+            runs.iter().any(|run| run.kind == "import"),
+            "What others heard was taken in too. There are no bytes of it to derive anything from again: how and when it was \
+             asked rests on their word.",
+        ),
+    ];
+    how.into_iter()
+        .filter(|(is_so, _)| *is_so)
+        .map(|(_, words)| words.to_owned())
+        .chain([format!(
             "Facets with one cause form a group (key, sshd, cert, web, page, rdp, ports, net, mail), and each group \
              counts once. For each group the likelihood ratio compares how often the attributed set shows the value \
              with how often {} other hosts of this case show it. Values that everybody shows weigh nothing; what was \
              not observed weighs nothing.{weights}",
             findings.background
-        ),
-    ]
+        )])
+        .collect()
 }
 
 /// What the result does not say.
@@ -241,3 +257,19 @@ pub(super) const GLOSSARY: &[(&str, &str)] = &[
     ("AS, prefix", "A network that announces addresses to the Internet, and a block of addresses it announces."),
     ("SHA-256", "A digest: a number that changes when a single bit of the text changes."),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_method_claims_no_question_that_was_not_asked() {
+        let of = |kind: &str, hunt: bool| RunFacts { kind: kind.to_owned(), hunt, ..RunFacts::default() };
+        let said = |runs: &[RunFacts]| method(&Findings::default(), runs).join("\n");
+        let import = said(&[of("import", false)]);
+        assert!(import.contains("rests on their word") && !import.contains("TLS hellos"), "{import}");
+        let scans = said(&[of("scan", false), of("scan", true)]);
+        assert!(scans.contains("up to ten TLS hellos") && scans.contains("counts as ruled out"), "{scans}");
+        assert!(!said(&[of("scan", false)]).contains("ruled out"));
+    }
+}

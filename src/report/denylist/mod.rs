@@ -2,8 +2,8 @@
 //! evidence, holder at the time, an end, and who else would be hit. The allow list has the last word.
 //!
 //! Who is listed: hosts of seeded clusters that a person confirmed, or that the linkage gives at least [`Rules::least_score`]
-//! at the level of the provider; never one that a person rejected. Nothing is wider than a /24 (IPv4) or /64 (IPv6), so no
-//! list of ours speaks of a whole AS.
+//! at the level of the provider and that look like nobody else's too; never one that a person rejected. Nothing is wider
+//! than a /24 (IPv4) or /64 (IPv6), so no list of ours speaks of a whole AS.
 
 mod format;
 mod range;
@@ -19,6 +19,7 @@ use super::uuid::HOSTKIN;
 use crate::clock::Timestamp;
 use crate::facet::{FacetKind, show_percent};
 use crate::finding::Level;
+use crate::link::shared_address;
 
 pub use format::{Change, Format};
 
@@ -138,6 +139,12 @@ fn candidate<'a>(
     }
     if host.standing != Standing::Confirmed && host.score < rules.least_score {
         return Err(format!("probability {} is below {}", show_percent(host.score), show_percent(rules.least_score)));
+    }
+    let texts = |kind| dossier.services(host.address).iter().flat_map(move |one| one.all(kind)).map(|one| &*one.text);
+    if host.standing != Standing::Confirmed
+        && let Some(why) = shared_address(texts(FacetKind::HttpServer), texts(FacetKind::CertSan))
+    {
+        return Err(format!("perhaps shared with others: {why}; a person who knows better confirms it"));
     }
     if valid_until < rules.at {
         return Err(format!("last seen {}, which is over {} days ago", day(last_seen), rules.days));

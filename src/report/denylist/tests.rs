@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::report::dossier::{SharedFacet, SharedService};
 use crate::report::marking::Marking;
 use crate::report::registry::Holder;
 
@@ -173,4 +174,30 @@ fn what_came_and_what_went_is_told() {
     assert_eq!(list.removed(&before), ["203.0.113.9/32".parse::<IpNet>().unwrap()]);
     let text = Format::Ipset.write(Change::Removed(&list.removed(&before)), &dossier.case, Marking::default());
     assert!(text.ends_with("del hostkin4 203.0.113.9/32 -exist\n"), "{text}");
+}
+
+#[test]
+fn an_address_that_others_share_is_listed_only_on_a_persons_word() {
+    let facet = |kind, text: &str| SharedFacet {
+        kind,
+        text: text.to_owned(),
+        exact: None,
+        personal: false,
+        extra: serde_json::Map::new(),
+    };
+    let names =
+        |count: u8| (0..count).map(|at| facet(FacetKind::CertSan, &format!("DNS:www.shop{at}.example"))).collect();
+    let confirmed = SharedHost { standing: Standing::Confirmed, ..host("203.0.113.4", 0.99) };
+    let hosts = vec![host("203.0.113.1", 0.99), host("203.0.113.2", 0.99), host("203.0.113.3", 0.99), confirmed];
+    let mut dossier = dossier(hosts);
+    for (last, facets) in
+        [(1, vec![facet(FacetKind::HttpServer, "Cloudflare")]), (2, names(10)), (3, names(9)), (4, names(10))]
+    {
+        let services = vec![SharedService::of_facets(443, "tls", facets)];
+        dossier.services.insert(IpAddr::from([203, 0, 113, last]), services);
+    }
+    let list = denylist(&dossier, &all(&dossier), &rules());
+    assert_eq!(listed(&list), ["203.0.113.3/32", "203.0.113.4/32"]);
+    let why: Vec<&str> = list.left_out.iter().map(|(_, why)| why.as_str()).collect();
+    assert!(why[0].contains("calls itself \"Cloudflare\"") && why[1].contains("name 10 different domains"), "{why:?}");
 }

@@ -319,6 +319,29 @@ fn what_a_kill_leaves_behind_is_sealed_by_the_next_who_writes() {
 }
 
 #[test]
+fn times_that_cannot_be_and_a_case_that_nobody_signed_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.case");
+    let mut case = new_case(&path);
+    let run = begin(&mut case);
+    let mut writer = RunWriter::open(&path, run).unwrap();
+    commit(&mut writer, 0..2);
+    drop(writer);
+    let before = at() - jiff::SignedDuration::from_secs(3600);
+    case.end_run(run, State::Done, &json!({}), ACTOR, before).unwrap();
+    drop(case);
+    let notes = clean(&path).notes.join("\n");
+    assert!(notes.contains("4 of the observations bear a time after that of the record that seals them"), "{notes}");
+    let said = hostkin(folder.path(), &["verify", "x.case"]);
+    let words = String::from_utf8(said.stdout).unwrap();
+    assert!(words.contains("NOBODY SIGNED IT") && words.contains("says that it was written at"), "{words}");
+    let said = hostkin(folder.path(), &["sign", "x.case"]);
+    assert!(said.status.success(), "{said:?}");
+    let words = String::from_utf8(hostkin(folder.path(), &["verify", "x.case"]).stdout).unwrap();
+    assert!(!words.contains("NOBODY"), "{words}");
+}
+
+#[test]
 fn a_long_scan_is_sealed_as_it_goes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.case");

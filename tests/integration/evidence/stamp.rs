@@ -40,14 +40,22 @@ fn a_time_stamp_is_asked_for_taken_in_and_checked() {
     assert!(said.contains("existed at 2026-11-22T13:00:00.5Z"), "{said}");
     let report = clean(&path);
     assert_eq!((report.stamps, report.signed_upto), (1, report.records));
-    assert!(report.notes.concat().contains("an authority stamped record"), "{:?}", report.notes);
+    assert!(report.notes.concat().contains("by this answer an authority stamped record"), "{:?}", report.notes);
     let bundle = folder.path().join("b.tar");
     export(&path, None, &bundle);
     assert_eq!(clean(&bundle).stamps, 1);
+    // The line bears the machine's time, this answer always the same.
+    let apart = report.notes.iter().any(|note| note.contains("after the authority stamped it"));
+    assert_eq!(apart, line_is_younger(&line), "{:?}", report.notes);
     let raw = rusqlite::Connection::open(&path).unwrap();
     raw.execute("UPDATE stamps SET response = ?1", [answer(&[9; 32])]).unwrap();
     drop(raw);
     assert!(faults(&path).contains("time stamp of record"));
+}
+
+fn line_is_younger(line: &str) -> bool {
+    let at = hostkin::seal::RecordLine::parse(line).unwrap().at;
+    at.as_str() > "2026-11-22T13:01:00.5Z"
 }
 
 #[test]

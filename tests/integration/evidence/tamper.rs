@@ -208,6 +208,55 @@ fn a_reading_that_the_bytes_do_not_give_is_named() {
 }
 
 #[test]
+fn what_was_read_cannot_be_left_out_with_the_bytes_it_was_read_from() {
+    let (folder, bundle) = small();
+    let (_other, part) = part();
+    for bundle in [bundle, &part] {
+        let path = folder.path().join("unread.tar");
+        let mut files = Files::open(bundle);
+        let mut lines = files.lines("observations/");
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        let leaf = &line["leaf"];
+        let capture = format!("captures/{}.cbor.zst", line["observation"]["capture_sha256"].as_str().unwrap());
+        // The texts that are hashed keep the order of their keys.
+        lines[0] = {
+            let (before, after) = lines[0].split_once(",\"reading\":").unwrap();
+            let (_, path) = after.rsplit_once(",\"path\":").unwrap();
+            format!("{before},\"reading\":null,\"path\":{path}")
+        };
+        files.set_lines("observations/", &lines);
+        let needed = lines.iter().skip(1).any(|line| line.contains(&capture["captures/".len()..][..64]));
+        if !needed {
+            files.0.retain(|(name, _)| *name != capture);
+        }
+        files.write(&path);
+        let found = faults(&path);
+        assert!(found.contains(&format!("leaf {leaf}, what was read: expected its text")), "{found}");
+    }
+}
+
+#[test]
+fn a_bundle_cut_back_to_an_earlier_signature_is_whole_and_a_digest_noted_elsewhere_tells() {
+    let (folder, bundle) = small();
+    let path = folder.path().join("older.tar");
+    let mut files = Files::open(bundle);
+    let records = files.lines("records.jsonl");
+    let last = super::tar::hex(&hostkin::seal::sha256(records.last().unwrap().as_bytes()));
+    let head = records.iter().position(|line| line.contains("\"action\":\"head\"")).unwrap() + 1;
+    assert!(head < records.len());
+    for (name, keep) in [("records.jsonl", head), ("details.jsonl", head), ("signatures.jsonl", 1)] {
+        let lines = files.lines(name);
+        files.set_lines(name, &lines[..keep]);
+    }
+    files.0.retain(|(name, _)| !["observations/", "captures/", "results"].iter().any(|gone| name.starts_with(gone)));
+    files.write(&path);
+    clean(&path);
+    let said = hostkin(folder.path(), &["verify", "older.tar", "--contains", &last]);
+    assert_eq!(said.status.code(), Some(1));
+    assert!(String::from_utf8(said.stdout).unwrap().contains("WRONG  the chain"));
+}
+
+#[test]
 fn captures_dropped_changed_swapped_or_added_are_named() {
     let (folder, bundle) = small();
     let files = Files::open(bundle);
@@ -357,6 +406,7 @@ fn a_case_changed_behind_its_back_is_found_out() {
         ("UPDATE leaves SET hash = zeroblob(32) WHERE number = 2", "(sealed), the root over leaves"),
         ("UPDATE links SET score = 0.99 WHERE id = 1", "the results of record"),
         ("DELETE FROM links; DELETE FROM clusters; DELETE FROM findings", "the results of record"),
+        ("UPDATE findings SET background = background + 1000", "(link), its background: expected"),
         ("UPDATE scopes SET text = text || '#'", "scope "),
         ("UPDATE signatures SET signature = zeroblob(64)", "its signature: expected one by"),
     ] {
@@ -384,9 +434,26 @@ fn a_bundle_of_chosen_hosts_verifies_and_tells_nothing_of_the_others() {
         let text = String::from_utf8_lossy(bytes);
         assert!(!text.contains("192.0.2.2\"") && !text.contains("192.0.2.0\""), "{name} names another host");
     }
+    let notes = report.notes.join("\n");
+    assert!(notes.contains("Nothing shows that none of them is of the same host"), "{notes}");
+    assert!(notes.contains("records that do not show what they say: 1 "), "{notes}");
     let unknown = hostkin(folder.path(), &["export", "x.case", "bundle", "--host", "203.0.113.1", "-o", "u.tar"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(!folder.path().join("u.tar").exists());
+}
+
+#[test]
+fn a_part_cannot_keep_to_itself_what_speaks_of_no_host() {
+    let (folder, bundle) = part();
+    let path = folder.path().join("silent.tar");
+    let mut files = Files::open(&bundle);
+    let at = files.lines("records.jsonl").iter().position(|line| line.contains("\"action\":\"scan_started\"")).unwrap();
+    let mut details = files.lines("details.jsonl");
+    details[at] = "null".to_owned();
+    files.set_lines("details.jsonl", &details);
+    files.write(&path);
+    let found = faults(&path);
+    assert!(found.contains("its details: expected a text with digest"), "{found}");
 }
 
 #[test]
