@@ -48,6 +48,14 @@ pub(super) struct Chain {
     pub(super) untold: BTreeMap<String, u64>,
 }
 
+impl Chain {
+    /// The program and its version by which a record was written.
+    pub(super) fn tool_of(&self, record: u64) -> Option<String> {
+        let place = usize::try_from(record.checked_sub(1)?).ok()?;
+        Some(RecordLine::parse(self.lines.get(place)?)?.tool)
+    }
+}
+
 /// What records say was erased.
 #[derive(Debug, Default)]
 pub(super) struct Erased {

@@ -314,6 +314,8 @@ fn observation(item: &Item, chain: &Chain, reread: Reread<'_>, found: &mut Found
         .map_err(|_| fault(name.clone(), "a protocol of ours".to_owned(), escape_terminal(&leaf.protocol)))?;
     let now = reread(speech, &capture);
     if let Some((expected, derived)) = difference(reading, &text_of(&now)) {
+        let sealed_by = chain.stretches.iter().find(within).and_then(|stretch| chain.tool_of(stretch.record));
+        let derived = derived + &by_another_version(sealed_by.as_deref());
         return Err(fault(format!("{name}, derived again from what was heard"), expected, derived));
     }
     found.derived += 1;
@@ -321,6 +323,18 @@ fn observation(item: &Item, chain: &Chain, reread: Reread<'_>, found: &mut Found
     let proofs = now.facets.iter().filter(|facet| facet.to_json().get("proven") == Some(&Value::Bool(true))).count();
     found.proofs = found.proofs.saturating_add(u64::try_from(proofs).unwrap_or(0));
     Ok(())
+}
+
+/// What a reader has to know where bytes are as sealed and are read otherwise by a later parser.
+fn by_another_version(sealed_by: Option<&str>) -> String {
+    let ours = concat!("hostkin ", env!("CARGO_PKG_VERSION"));
+    match sealed_by {
+        Some(tool) if tool != ours => format!(
+            " (the bytes are as sealed; {} read them then, {ours} now: verify with that version to tell a changed parser from a false reading)",
+            escape_terminal(tool)
+        ),
+        _ => String::new(),
+    }
 }
 
 /// A reading as it is sealed.
@@ -387,4 +401,18 @@ fn difference(sealed: &str, now: &str) -> Option<(String, String)> {
         if text.is_empty() { "nothing of the kind, or another order".to_owned() } else { text }
     };
     Some((only(&sealed, &now), only(&now, &sealed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_of_another_version_is_said_to_be_one() {
+        assert_eq!(by_another_version(Some(concat!("hostkin ", env!("CARGO_PKG_VERSION")))), "");
+        let told = by_another_version(Some("hostkin 0.0.9\u{1b}[31m"));
+        assert!(
+            told.contains("verify with that version") && told.contains("hostkin 0.0.9") && !told.contains('\u{1b}')
+        );
+    }
 }

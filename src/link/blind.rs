@@ -193,31 +193,34 @@ fn average_linkage(mut near: BTreeMap<u32, BTreeMap<u32, f64>>) -> Vec<Vec<u32>>
         let sizes = members.get(&one).zip(members.get(&other)).map(|(a, b)| (a.len(), b.len()));
         let sum = near.get(&one).and_then(|others| others.get(&other)).copied();
         let (Some((left, right)), Some(sum)) = (sizes, sum) else { continue };
-        // An entry of an earlier state of these two.
-        if (average(sum, left, right) - expected).abs() > 1e-12 {
+        // An entry of an earlier state of these two says too much: they come again with what is true now.
+        let now = average(sum, left, right);
+        if (now - expected).abs() > 1e-12 {
+            if now >= JOIN {
+                heap.push(Merger { average: now, one, other });
+            }
             continue;
         }
         let gone = members.remove(&other).unwrap_or_default();
         members.entry(one).or_default().extend(gone);
         let theirs = near.remove(&other).unwrap_or_default();
-        for (third, p) in theirs {
+        let size = left + right;
+        let mut own = near.remove(&one).unwrap_or_default();
+        own.remove(&other);
+        for (third, p) in theirs.into_iter().filter(|(third, _)| *third != one) {
+            let sum = own.entry(third).or_default();
+            *sum += p;
             if let Some(back) = near.get_mut(&third) {
                 back.remove(&other);
-                if third != one {
-                    *back.entry(one).or_default() += p;
-                }
+                back.insert(one, *sum);
             }
-            if third != one {
-                *near.entry(one).or_default().entry(third).or_default() += p;
-            }
-        }
-        let size = left + right;
-        for (third, sum) in near.get(&one).into_iter().flatten() {
-            let average = average(*sum, size, members.get(third).map_or(1, Vec::len));
+            // The average with everybody else can only have fallen: their entries are corrected when they come up.
+            let average = average(*sum, size, members.get(&third).map_or(1, Vec::len));
             if average >= JOIN {
-                heap.push(Merger { average, one: one.min(*third), other: one.max(*third) });
+                heap.push(Merger { average, one: one.min(third), other: one.max(third) });
             }
         }
+        near.insert(one, own);
     }
     let mut out: Vec<Vec<u32>> = members.into_values().filter(|hosts| hosts.len() >= 2).collect();
     for hosts in &mut out {

@@ -179,11 +179,14 @@ pub(super) fn nftables(head: &[String], change: Change<'_>, lines: &[Line<'_>]) 
     out
 }
 
+/// Entries that a set takes; always the same, since a set is only made again with what it was made with.
+const MOST_SET: u32 = 1 << 20;
+
 pub(super) fn ipset(head: &[String], change: Change<'_>, lines: &[Line<'_>]) -> String {
     let mut out = commented("#", head);
     for (four, set, kind) in [(true, "hostkin4", "inet"), (false, "hostkin6", "inet6")] {
         if !matches!(change, Change::Removed(_)) {
-            let _ = writeln!(out, "create {set} hash:net family {kind} comment -exist");
+            let _ = writeln!(out, "create {set} hash:net family {kind} maxelem {MOST_SET} comment -exist");
         }
         if matches!(change, Change::Whole(_)) {
             let _ = writeln!(out, "flush {set}");
