@@ -23,7 +23,7 @@ use hostkin::clock::Timestamp;
 use hostkin::facet::flat::FlatHosts;
 use hostkin::facet::{FacetKind, HostFacts, Labels};
 use hostkin::finding::{Seed, Subject};
-use hostkin::link::{Builder, Labelled, Weights, reliability, run};
+use hostkin::link::{Builder, Labelled, Linkage, Weights, reliability};
 use serde_json::{Value, json};
 
 /// Holders of a value that the window rule follows.
@@ -297,7 +297,7 @@ fn one_world(dir: &Path, out: &Path, table: &mut impl Write) -> Result<(), Box<d
             recorded_at: Timestamp::UNIX_EPOCH,
         })
         .collect();
-    let found = run(&builder.finish(), &given, &[], &Weights::builtin()?, &Labels::builtin()?);
+    let found = Linkage::new(&builder.finish(), &Weights::builtin()?, &Labels::builtin()?).run(&given, &[]);
     let own = |seed: &IpAddr| {
         let rows = found.ranking.iter().filter(|one| one.provider == seed.to_string() && one.address != *seed);
         (*seed, rows.map(|one| (one.address, one.score)).collect())

@@ -19,7 +19,7 @@ use std::path::Path;
 use hostkin::clock::Timestamp;
 use hostkin::facet::{FacetKind, HostFacts, Labels};
 use hostkin::finding::{Level, Seed, Subject};
-use hostkin::link::{Against, Builder, Labelled, Weights, reliability, run, why};
+use hostkin::link::{Against, Builder, Labelled, Linkage, Weights, reliability};
 use serde_json::Value;
 
 /// Keys with so many holders are widely shared.
@@ -138,10 +138,11 @@ fn families(blocks: &Blocks, share: usize, out: &mut impl Write) -> Result<(), B
     }
     let population = builder.finish();
     let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
+    let linkage = Linkage::new(&population, &weights, &labels);
     let (mut pairs, mut wanted, mut claimed) = (Vec::new(), Vec::new(), 0_u64);
     for (family, hosts) in members.iter().filter(|(_, hosts)| hosts.len() >= 3) {
         let Some(first) = hosts.first() else { continue };
-        let found = run(&population, &[seed(*first)], &[], &weights, &labels);
+        let found = linkage.run(&[seed(*first)], &[]);
         for one in found.ranking.iter().filter(|one| one.address != *first) {
             let is_true = hosts.contains(&one.address);
             claimed += u64::from(one.level == Level::Provider && one.score >= 0.5);
@@ -205,6 +206,7 @@ fn keys(path: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     }
     let population = builder.finish();
     let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
+    let linkage = Linkage::new(&population, &weights, &labels);
     writeln!(
         out,
         "\n| holders of a key | keys | said to be held by strangers | pairs looked at | claimed for one provider | same tenant's at most |"
@@ -225,7 +227,7 @@ fn keys(path: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
             let Some(first) = own.first() else { continue };
             let mut strangers = false;
             for other in own.iter().skip(1).take(20) {
-                let Some(told) = why(&population, &[], &[], &weights, &labels, *other, &Against::Host(*first)) else {
+                let Some(told) = linkage.why(&[], &[], *other, &Against::Host(*first)) else {
                     continue;
                 };
                 pairs += 1;

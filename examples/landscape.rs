@@ -13,7 +13,7 @@ use hostkin::clock::{Clock, SystemClock, Timestamp};
 use hostkin::facet::Labels;
 use hostkin::facet::flat::FlatHosts;
 use hostkin::finding::{Seed, Subject, Verdict};
-use hostkin::link::{Builder, Weights, run};
+use hostkin::link::{Builder, Linkage, Weights};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             });
         }
     }
-    let found = run(&population, &seeds, &verdicts, &Weights::builtin()?, &Labels::builtin()?);
+    let found = Linkage::new(&population, &Weights::builtin()?, &Labels::builtin()?).run(&seeds, &verdicts);
     let linked = clock.elapsed();
     std::fs::create_dir_all(out)?;
     let mut ranking = BufWriter::new(File::create(Path::new(out).join("ranking.jsonl"))?);

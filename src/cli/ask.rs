@@ -11,7 +11,7 @@ use super::exit::{Exit, Stop};
 use super::link::population;
 use super::term::{Output, Term};
 use crate::facet::{Labels, escape_terminal, show_cut, show_percent};
-use crate::link::{self, Question, Weights};
+use crate::link::{Linkage, Question, Weights};
 use crate::report;
 use crate::store::Case;
 
@@ -46,7 +46,8 @@ pub(super) fn run(args: &Ask, term: &Term) -> Result<Exit, Stop> {
         )));
     }
     let population = population(&case, &seeds)?;
-    let questions = link::ask(&population, &seeds, &verdicts, &Weights::builtin()?, &Labels::builtin()?, args.most);
+    let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
+    let questions = Linkage::new(&population, &weights, &labels).ask(&seeds, &verdicts, args.most);
     let several = seeds.iter().any(|seed| seeds.iter().any(|other| other.provider != seed.provider));
     let mut out = Output::open(None)?;
     for (question, number) in questions.iter().zip(1_u32..) {

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::facet::Labels;
 use crate::facet::flat::{FlatError, FlatHosts};
 use crate::finding::{Seed, Subject, Verdict};
-use crate::link::{self, Builder, Labelled, Plan, Population, Reliability, Weights, World};
+use crate::link::{self, Builder, Labelled, Linkage, Plan, Population, Reliability, Weights, World};
 use crate::report;
 use crate::store::Case;
 
@@ -211,7 +211,7 @@ fn world(folder: &Path, weights: &Weights, labels: &Labels) -> anyhow::Result<Ju
             Subject::Facet(..) => None,
         })
         .collect();
-    let found = link::rank(&hosts(folder)?, &seeds, &[], weights, labels);
+    let found = Linkage::new(&hosts(folder)?, weights, labels).rank(&seeds, &[]);
     let mut judged = Judged::default();
     for one in &found.ranking {
         if let Some((seed, operator)) = own.get(one.provider.as_str()).filter(|(seed, _)| *seed != one.address) {
@@ -233,11 +233,12 @@ fn case(path: &Path, weights: &Weights, labels: &Labels, term: &Term) -> Result<
     if verdicts.len() > MOST_TRIED {
         term.warn(format!("{}: the first {MOST_TRIED} of {} verdicts are tried", path.display(), verdicts.len()));
     }
+    let linkage = Linkage::new(&population, weights, labels);
     let mut judged = Judged::default();
     let mut wanted: BTreeMap<String, u64> = BTreeMap::new();
     for verdict in verdicts.iter().take(MOST_TRIED).filter(|one| population.contains(one.address)) {
         let of = format!("{} {}", path.display(), verdict.provider);
-        let score = score_unjudged(&population, &seeds, &verdicts, verdict, weights, labels);
+        let score = score_unjudged(&linkage, &seeds, &verdicts, verdict);
         judged.pairs.push(Labelled { of: of.clone(), score, is_true: verdict.confirmed });
         *wanted.entry(of).or_default() += u64::from(verdict.confirmed);
     }
@@ -245,17 +246,10 @@ fn case(path: &Path, weights: &Weights, labels: &Labels, term: &Term) -> Result<
     Ok(judged)
 }
 
-fn score_unjudged(
-    population: &Population,
-    seeds: &[Seed],
-    verdicts: &[Verdict],
-    left_out: &Verdict,
-    weights: &Weights,
-    labels: &Labels,
-) -> f64 {
+fn score_unjudged(linkage: &Linkage<'_>, seeds: &[Seed], verdicts: &[Verdict], left_out: &Verdict) -> f64 {
     let others: Vec<Verdict> = verdicts.iter().filter(|one| *one != left_out).cloned().collect();
     let against = link::Against::Provider(left_out.provider.clone());
-    let found = link::why(population, seeds, &others, weights, labels, left_out.address, &against);
+    let found = linkage.why(seeds, &others, left_out.address, &against);
     found.map_or(0.0, |found| found.score)
 }
 

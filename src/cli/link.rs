@@ -10,7 +10,7 @@ use super::term::Term;
 use crate::clock::{Clock, SystemClock};
 use crate::facet::Labels;
 use crate::finding::{Findings, Seed, Subject};
-use crate::link::{self, Builder, Population, Weights, columns_version};
+use crate::link::{Builder, Linkage, Population, Weights, columns_version};
 use crate::store::{Case, ColumnsStamp, KeptColumns, StoreError};
 
 /// Seeds named in a message.
@@ -27,7 +27,7 @@ pub(super) fn run(args: &CaseOnly, term: &Term) -> Result<Exit, Stop> {
 pub(super) fn link(case: &mut Case) -> Result<Findings, Stop> {
     let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
     let (population, stamp) = columns(case, &seeds)?;
-    let findings = link::run(&population, &seeds, &verdicts, &Weights::builtin()?, &Labels::builtin()?);
+    let findings = Linkage::new(&population, &Weights::builtin()?, &Labels::builtin()?).run(&seeds, &verdicts);
     if let Some(stamp) = stamp {
         keep_columns(case, &stamp, &population)?;
     }

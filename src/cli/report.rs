@@ -17,7 +17,7 @@ use super::term::Output;
 use crate::evidence::fingerprint;
 use crate::facet::Labels;
 use crate::finding::Findings;
-use crate::link::{self, Known, Weights};
+use crate::link::{self, Known, Linkage, Weights};
 use crate::report::{self, CaseFacts, CaseFile, Cleaner, DETAILED, HostChecks, Marking, Picture, RunFacts};
 use crate::seal::{hex, sha256};
 use crate::store::{Case, CaseInfo, Record, RunKind};
@@ -124,11 +124,12 @@ fn checks(case: &Case, info: &CaseInfo, findings: &Findings) -> Result<HostCheck
         return Ok(all);
     }
     let (population, weights, labels) = (population(case, &info.seeds)?, Weights::builtin()?, Labels::builtin()?);
+    let linkage = Linkage::new(&population, &weights, &labels);
     let holders = Holders::of(case)?;
     for cluster in grown {
         let addresses: Vec<IpAddr> = cluster.members.iter().take(DETAILED).map(|one| one.address).collect();
         let (seeds, verdicts) = (&info.seeds, &info.verdicts);
-        for one in link::why_each(&population, seeds, verdicts, &weights, &labels, &addresses, &cluster.id) {
+        for one in linkage.why_each(seeds, verdicts, &addresses, &cluster.id) {
             let known = OnRecord::of(case, &holders, one.address)?;
             let beside = Known { nearby: one.nearby, ..known.beside() };
             all.insert((cluster.id.clone(), one.address), link::checks(&one.evidence, &beside));

@@ -17,7 +17,7 @@ use super::why_bundle;
 use crate::evidence;
 use crate::facet::{Labels, escape_terminal, show_percent};
 use crate::finding::{Seed, Subject};
-use crate::link::{self, Against, CheckVerdict, Explanation, Known, Weights};
+use crate::link::{self, Against, CheckVerdict, Explanation, Known, Linkage, Weights};
 use crate::observation::Speech;
 use crate::probe::Want;
 use crate::report;
@@ -59,11 +59,12 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
         )));
     }
     let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
+    let linkage = Linkage::new(&population, &weights, &labels);
     let known = OnRecord::of(&case, &Holders::of(&case)?, ip)?;
     let mut out = Output::open(None)?;
     let mut explained = 0;
     for one in &against {
-        let Some(mut explanation) = link::why(&population, &seeds, &verdicts, &weights, &labels, ip, one) else {
+        let Some(mut explanation) = linkage.why(&seeds, &verdicts, ip, one) else {
             continue;
         };
         let beside = Known { nearby: explanation.nearby, ..known.beside() };

@@ -1,7 +1,7 @@
 //! Linkage: how much shared habits move the odds that two hosts have one operator.
 //!
 //! In: the facets of all hosts of a case ([`Builder`]), seeds and verdicts. Out: for each provider the hosts by
-//! calibrated probability, clusters, and for every link the reasons for and against ([`run`], [`why`]). Reads neither
+//! calibrated probability, clusters, and for every link the reasons for and against ([`Linkage`]). Reads neither
 //! network nor store; the same input in any order gives the same result.
 //!
 //! How: values become columns of codes ([`Population`]); each group of facets gives one likelihood ratio, whichever of
@@ -68,8 +68,8 @@ use defaults::Defaults;
 use hand::Hands;
 use score::Ground;
 
-/// Everything that questions about one population share. What is learned of a value by one question is kept for the next,
-/// so that several questions should go to one of these.
+/// All that is asked about one population. What is learned of a value by one question is kept for the next, so that several
+/// questions should go to one of these.
 #[derive(Debug)]
 pub struct Linkage<'a> {
     population: &'a Population,
@@ -89,102 +89,54 @@ impl<'a> Linkage<'a> {
         Ground { population: self.population, weights: self.weights, defaults: &self.defaults, hands: &self.hands }
     }
 
-    /// See [`run`].
+    /// Links all hosts to the providers of `seeds`, with the analyst's `verdicts`, and groups the rest.
     #[must_use]
     pub fn run(&self, seeds: &[Seed], verdicts: &[Verdict]) -> Findings {
         let providers = provider::providers(self.ground(), seeds, verdicts);
         findings::findings(self.ground(), &providers, true)
     }
 
-    /// The score of each host that [`rank`] lists, in its order, without reasons.
+    /// As [`Linkage::run`], without clusters that no seed explains.
+    #[must_use]
+    pub fn rank(&self, seeds: &[Seed], verdicts: &[Verdict]) -> Findings {
+        let providers = provider::providers(self.ground(), seeds, verdicts);
+        findings::findings(self.ground(), &providers, false)
+    }
+
+    /// The score of each host that [`Linkage::rank`] lists, in its order, without reasons.
     #[must_use]
     pub fn scores(&self, seeds: &[Seed], verdicts: &[Verdict]) -> Vec<(IpAddr, f64)> {
         let providers = provider::providers(self.ground(), seeds, verdicts);
         findings::scores(self.ground(), &providers)
     }
 
-    /// See [`rank`].
+    /// The hosts whose confirmation or rejection would teach most, at most `most`.
     #[must_use]
-    pub fn rank(&self, seeds: &[Seed], verdicts: &[Verdict]) -> Findings {
-        let providers = provider::providers(self.ground(), seeds, verdicts);
-        findings::findings(self.ground(), &providers, false)
+    pub fn ask(&self, seeds: &[Seed], verdicts: &[Verdict], most: usize) -> Vec<Question> {
+        ask::questions(self.ground(), seeds, verdicts, most)
     }
-}
 
-/// Links all hosts of a population to the providers of `seeds`, with the analyst's `verdicts`, and groups the rest.
-#[must_use]
-pub fn run(
-    population: &Population,
-    seeds: &[Seed],
-    verdicts: &[Verdict],
-    weights: &Weights,
-    labels: &Labels,
-) -> Findings {
-    Linkage::new(population, weights, labels).run(seeds, verdicts)
-}
-
-/// As [`run`], without clusters that no seed explains.
-#[must_use]
-pub fn rank(
-    population: &Population,
-    seeds: &[Seed],
-    verdicts: &[Verdict],
-    weights: &Weights,
-    labels: &Labels,
-) -> Findings {
-    Linkage::new(population, weights, labels).rank(seeds, verdicts)
-}
-
-/// The hosts whose confirmation or rejection would teach most, at most `most`.
-#[must_use]
-pub fn ask(
-    population: &Population,
-    seeds: &[Seed],
-    verdicts: &[Verdict],
-    weights: &Weights,
-    labels: &Labels,
-    most: usize,
-) -> Vec<Question> {
-    let linkage = Linkage::new(population, weights, labels);
-    ask::questions(linkage.ground(), seeds, verdicts, most)
-}
-
-/// The reasons for and against one link. `None` when the host, or what it is compared with, is not in the population.
-#[must_use]
-pub fn why(
-    population: &Population,
-    seeds: &[Seed],
-    verdicts: &[Verdict],
-    weights: &Weights,
-    labels: &Labels,
-    address: IpAddr,
-    against: &Against,
-) -> Option<Explanation> {
-    let linkage = Linkage::new(population, weights, labels);
-    let ground = linkage.ground();
-    match against {
-        Against::Provider(name) => {
-            let providers = provider::providers(ground, seeds, verdicts);
-            why::against_provider(ground, &providers, address, name)
+    /// The reasons for and against one link. `None` when the host, or what it is compared with, is not in the population.
+    #[must_use]
+    pub fn why(&self, seeds: &[Seed], verdicts: &[Verdict], address: IpAddr, against: &Against) -> Option<Explanation> {
+        match against {
+            Against::Provider(name) => self.why_each(seeds, verdicts, &[address], name).pop(),
+            Against::Host(other) => why::against_host(self.ground(), address, *other),
         }
-        Against::Host(other) => why::against_host(ground, address, *other),
     }
-}
 
-/// The same for several hosts of one provider, whose set is grown once; hosts that are not in the population are left out.
-#[must_use]
-pub fn why_each(
-    population: &Population,
-    seeds: &[Seed],
-    verdicts: &[Verdict],
-    weights: &Weights,
-    labels: &Labels,
-    addresses: &[IpAddr],
-    provider: &str,
-) -> Vec<Explanation> {
-    let linkage = Linkage::new(population, weights, labels);
-    let ground = linkage.ground();
-    let providers = provider::providers(ground, seeds, verdicts);
-    let each = |address: &IpAddr| why::against_provider(ground, &providers, *address, provider);
-    addresses.iter().filter_map(each).collect()
+    /// The same for several hosts of one provider, whose set is grown once; hosts that are not in the population are left
+    /// out.
+    #[must_use]
+    pub fn why_each(
+        &self,
+        seeds: &[Seed],
+        verdicts: &[Verdict],
+        addresses: &[IpAddr],
+        provider: &str,
+    ) -> Vec<Explanation> {
+        let providers = provider::providers(self.ground(), seeds, verdicts);
+        let each = |address: &IpAddr| why::against_provider(self.ground(), &providers, *address, provider);
+        addresses.iter().filter_map(each).collect()
+    }
 }

@@ -75,11 +75,14 @@ fn seeds() -> Vec<Seed> {
 
 fn explain(of: &Population, one: usize, against: &Against) -> Explanation {
     let (weights, labels) = (Weights::builtin().unwrap(), Labels::builtin().unwrap());
-    why(of, &seeds(), &[], &weights, &labels, address(one), against).unwrap()
+    Linkage::new(of, &weights, &labels).why(&seeds(), &[], address(one), against).unwrap()
 }
 
 fn linked(of: &Population) -> String {
-    serde_json::to_string(&run(of, &seeds(), &[], &Weights::builtin().unwrap(), &Labels::builtin().unwrap())).unwrap()
+    serde_json::to_string(
+        &Linkage::new(of, &Weights::builtin().unwrap(), &Labels::builtin().unwrap()).run(&seeds(), &[]),
+    )
+    .unwrap()
 }
 
 proptest! {

@@ -11,9 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use hostkin::clock::Timestamp;
 use hostkin::facet::{FacetKind, HostFacts, Labels};
 use hostkin::finding::{Finding, Findings, Level, Seed, Subject};
-use hostkin::link::{
-    Against, Builder, CheckVerdict, Explanation, Holder, Known, Population, Weights, checks, run, why,
-};
+use hostkin::link::{Against, Builder, CheckVerdict, Explanation, Holder, Known, Linkage, Population, Weights, checks};
 
 fn host(address: &str, asn: u32, ports: &[u16], facets: &[(FacetKind, &str)]) -> HostFacts {
     let mut built = HostFacts::new(address.parse().unwrap());
@@ -73,13 +71,13 @@ fn seed(address: &str) -> Seed {
 }
 
 fn link(population: &Population, seeds: &[Seed]) -> Findings {
-    run(population, seeds, &[], &Weights::builtin().unwrap(), &Labels::builtin().unwrap())
+    Linkage::new(population, &Weights::builtin().unwrap(), &Labels::builtin().unwrap()).run(seeds, &[])
 }
 
 fn explain(population: &Population, seeds: &[Seed], address: &str) -> Explanation {
     let against = Against::Provider("known".to_owned());
     let (weights, labels) = (Weights::builtin().unwrap(), Labels::builtin().unwrap());
-    why(population, seeds, &[], &weights, &labels, address.parse().unwrap(), &against).unwrap()
+    Linkage::new(population, &weights, &labels).why(seeds, &[], address.parse().unwrap(), &against).unwrap()
 }
 
 fn found<'a>(findings: &'a Findings, address: &str) -> Option<&'a Finding> {
