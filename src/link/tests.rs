@@ -466,7 +466,7 @@ proptest! {
         }
         let after = explain(&hosts, &[], address(A, one), &Against::Host(address(A, 1)));
         // The value's own count, and through the share of one hand those of the other eight groups.
-        let most = 9.0 * ((size + f64::from(strangers)) / size).log10();
+        let most = 3.0 * ((size + f64::from(strangers)) / size).log10();
         for (old, new) in before.evidence.iter().zip(&after.evidence) {
             prop_assert!(new.log10_lr <= old.log10_lr + most + 1e-3, "{:?} {:?}", old, new);
         }
