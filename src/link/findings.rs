@@ -82,15 +82,16 @@ fn finding(
     claim: &Claim,
     rank: u64,
 ) -> Finding {
-    let set = provider.set(claim);
+    let set = &provider.set(claim).set;
     let own = weight_in(&set.members, host);
-    let mut out = bare(ground, &set.profile, &claim.scored, host, own);
+    let mut out = bare(ground, &set.hosts, &claim.scored, host, own);
     out.provider.clone_from(&provider.name);
     out.seed.clone_from(&provider.first_seed);
     out.score = rounded(claim.score, 9);
     out.rank = rank;
     out.level = claim.level;
-    out.reasons = [confirmation(provider, host), theory_words(ground, provider, claim), out.reasons].concat();
+    let read_as = [theory_words(ground, provider, claim), fleet_words(&claim.scored)].concat();
+    out.reasons = [confirmation(provider, host), read_as, out.reasons].concat();
     out.against = [rival_words(providers, claim), level_words(claim.level), out.against].concat();
     out
 }
@@ -138,7 +139,7 @@ pub(super) fn rival_words(providers: &Providers, claim: &Claim) -> Vec<String> {
 pub(super) fn theory_words(ground: Ground<'_>, provider: &Provider, claim: &Claim) -> Vec<String> {
     let words = provider.theory(claim).map(|theory| {
         let around = ground.population.address(theory.around);
-        let size = theory.grown.members.len();
+        let size = theory.grown.set.members.len();
         if theory.is_confirmed() {
             return format!("reached from the confirmed host {around} by itself, whose set has {size} hosts");
         }
@@ -148,6 +149,12 @@ pub(super) fn theory_words(ground: Ground<'_>, provider: &Provider, claim: &Clai
         )
     });
     words.into_iter().collect()
+}
+
+/// How a host is read that is unlike the fleets of the set.
+pub(super) fn fleet_words(scored: &Scored) -> Vec<String> {
+    let words = "read as of another fleet of this provider: each fleet of the set counts as one host";
+    if scored.another_fleet { vec![words.to_owned()] } else { Vec::new() }
 }
 
 /// What a level below the provider means for the claim.

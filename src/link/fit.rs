@@ -25,8 +25,8 @@ use super::kept::Kept;
 use super::logistic::{Check, Logistic};
 use super::population::{Population, at, small};
 use super::provider::{Provider, providers};
-use super::rung::{GROUPS, Rung, is_provider_side};
-use super::score::{BOUNDS, Ground, Member, Profile, SUPPORTS, weight_in};
+use super::rung::{GROUPS, Rung};
+use super::score::{BOUNDS, Ground, Member, Profile, SUPPORTS, surety, weight_in};
 use super::solve::{Row, logistic};
 use super::theory;
 use super::weights::Weights;
@@ -192,7 +192,7 @@ fn sums(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -
             }
             if place % 2 == 0 {
                 let grown = grow(ground, &[seed], &BTreeSet::new());
-                rows_of(ground, world, seed, &grown.members, plan, &mut rows);
+                rows_of(ground, world, seed, &grown.set.members, plan, &mut rows);
             }
         }
     }
@@ -235,22 +235,16 @@ fn rows_of(ground: Ground<'_>, world: &World<'_>, seed: u32, members: &[Member],
 fn sum_terms(ground: Ground<'_>, profile: &Profile, host: u32, own: f64) -> Vec<f64> {
     let ratios = profile.ratios(ground, host, own);
     let ln = |ratio: &super::score::Ratio| ratio.ln.clamp(BOUNDS.0, BOUNDS.1);
-    // What the provider sets up counts alike whoever holds it.
-    let hands: Vec<f64> = Group::ALL
-        .into_iter()
-        .zip(&ratios)
-        .map(|(group, ratio)| if is_provider_side(group) { 0.0 } else { ratio.hand })
-        .collect();
     let supports: Vec<f64> = ratios.iter().filter(|ratio| ln(ratio) > SUPPORTS).map(|ratio| ratio.hand).collect();
     let share = (ground.weights.fitted_at_hosts() * profile.mass.max(1.0) / ground.population.size().max(1.0)).ln();
     let mut out = vec![1.0];
-    out.extend(ratios.iter().zip(&hands).map(|(ratio, hand)| ln(ratio).max(0.0) * (1.0 - hand)));
+    out.extend(ratios.iter().map(|ratio| ln(ratio).max(0.0) * (1.0 - ratio.hand)));
     out.extend(ratios.iter().map(|ratio| ln(ratio).min(0.0)));
-    out.extend(ratios.iter().zip(&hands).map(|(ratio, hand)| ln(ratio).max(0.0) * hand));
+    out.extend(ratios.iter().map(|ratio| ln(ratio).max(0.0) * ratio.hand));
     out.push(share);
     out.push(f64::from(u8::from(supports.len() >= 2)));
     out.push(f64::from(u8::from(supports.len() >= 3)));
-    out.push(supports.into_iter().fold(0.0, f64::max));
+    out.push(surety(supports.into_iter().fold(0.0, f64::max)));
     out
 }
 

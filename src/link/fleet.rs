@@ -42,6 +42,27 @@ fn makes_a_fleet(rung: Rung) -> bool {
     !matches!(rung.group(), Group::Net | Group::Ports | Group::Mail)
 }
 
+/// The members with such weights that each fleet counts as one host, and the hosts of no fleet together with that of the
+/// confirmed hosts; ascending.
+pub(super) fn shares(ground: Ground<'_>, members: &[Member], profile: &Profile, confirmed: &[u32]) -> Vec<Member> {
+    let mut out: Vec<Member> = Vec::new();
+    let mut rest: Vec<Member> = Vec::new();
+    let mut as_one = |part: Vec<Member>| {
+        let mass = part.iter().map(|member| member.1).sum::<f64>().max(1.0);
+        out.extend(part.into_iter().map(|(host, weight)| (host, weight / mass)));
+    };
+    for (place, part) in fleets(ground, members, profile, confirmed).members.into_iter().enumerate() {
+        if place == 0 || part.len() < 2 {
+            rest.extend(part);
+        } else {
+            as_one(part);
+        }
+    }
+    as_one(rest);
+    out.sort_by_key(|member| member.0);
+    out
+}
+
 /// Parts a set into fleets and judges each.
 pub(super) fn fleets(ground: Ground<'_>, members: &[Member], profile: &Profile, confirmed: &[u32]) -> Fleets {
     let mut roots: Vec<usize> = (0..members.len()).collect();

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::counted::Counted;
 use super::fleet::{self, Fleets};
 use super::logistic::log_odds;
 use super::population::{Population, small};
@@ -29,10 +30,8 @@ const SMALL: usize = 2000;
 /// A set grown from confirmed hosts.
 #[derive(Debug)]
 pub(super) struct Grown {
-    /// Members with their weights, ascending; confirmed hosts have weight 1.
-    pub(super) members: Vec<Member>,
-    /// The members counted.
-    pub(super) profile: Profile,
+    /// Its hosts with their weights, and their counts; confirmed hosts have weight 1.
+    pub(super) set: Counted,
     /// The confirmed hosts alone, counted.
     pub(super) seeds: Profile,
     /// The confirmed hosts, ascending.
@@ -50,14 +49,14 @@ pub(super) struct Grown {
 impl Grown {
     /// Finds the candidates, with what the set says of each.
     pub(super) fn gather(&mut self, ground: Ground<'_>) {
-        let hosts = gather(ground.population, &self.profile, &self.members).into_iter();
+        let hosts = gather(ground.population, &self.set.hosts, &self.set.members).into_iter();
         let hosts = hosts.filter(|host| may_come(ground.population, &self.confirmed, *host));
         self.candidates = hosts.map(|host| (host, self.score(ground, host))).collect();
     }
 
     /// What the set says of a host.
     pub(super) fn score(&self, ground: Ground<'_>, host: u32) -> Scored {
-        self.profile.score(ground, host, weight_in(&self.members, host))
+        self.set.score(ground, host)
     }
 
     /// The probability that a host belongs, with the set believed as far as the host's fleet is; below that, the lesser of
@@ -83,34 +82,40 @@ pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>
     let population = ground.population;
     let confirmed: Vec<Member> = seeds.iter().map(|host| (*host, 1.0)).collect();
     let kin = kin(ground, &confirmed, barred);
-    let seed_profile = Profile::new(ground, &confirmed, &kin);
-    let mut members = confirmed.clone();
-    let mut profile = seed_profile.clone();
+    let mut set = Counted::confirmed(ground, confirmed, &kin);
+    let seed_profile = set.hosts.clone();
     let mut reach = ground.hands.reach();
     for round in 0..ROUNDS - 1 {
         let least = threshold(round);
-        let scored = reach
-            .within(ground, &profile, &listed(population, &profile), &members, (least / (1.0 - least)).ln())
-            .iter()
-            .filter(|host| may_come(population, seeds, **host))
-            .map(|host| (*host, profile.score(ground, *host, weight_in(&members, *host)).probability()))
-            .collect::<Vec<(u32, f64)>>();
-        let next = keep(&scored, seeds, barred, profile.mass, least);
-        let same = next.iter().map(|one| one.0).eq(members.iter().map(|one| one.0));
+        let listed = listed(population, &set.hosts);
+        let log_odds = (least / (1.0 - least)).ln();
+        let mut near: Vec<u32> = Vec::new();
+        // The mean of two counts is never above both.
+        for (profile, members) in set.views() {
+            near.extend(reach.within(ground, profile, &listed, members, log_odds));
+        }
+        near.sort_unstable();
+        near.dedup();
+        let scored: Vec<(u32, f64)> = near
+            .into_iter()
+            .filter(|host| may_come(population, seeds, *host))
+            .map(|host| (host, set.score(ground, host).probability()))
+            .collect();
+        let next = keep(&scored, seeds, barred, set.hosts.mass, least);
+        let same = next.iter().map(|one| one.0).eq(set.members.iter().map(|one| one.0));
         if same && round >= 2 {
             break;
         }
-        members = next;
-        profile = Profile::new(ground, &members, &kin);
+        set = Counted::grown(ground, next, seeds, &kin);
     }
     drop(reach);
-    let mut fleets = fleet::fleets(ground, &members, &profile, seeds);
+    let mut fleets = fleet::fleets(ground, &set.members, &set.hosts, seeds);
     let core = fleets.members.first().cloned().unwrap_or_default();
     let checks = checks(ground, seeds, &core, &seed_profile, &kin);
     let purity = if checks.is_empty() { 1.0 } else { ground.weights.purity.probability(&checks) };
     fleet::judge(ground, &mut fleets, seeds, purity);
     let candidates = Vec::new();
-    Grown { members, profile, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
+    Grown { set, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
 }
 
 /// Who answers on every port is attributed to nobody.

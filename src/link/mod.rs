@@ -19,6 +19,7 @@ mod checks;
 mod claim;
 mod column;
 mod columns;
+mod counted;
 mod defaults;
 mod explain;
 mod family;

@@ -7,7 +7,7 @@
 
 use super::population::at;
 use super::rung::{GROUPS, Rung, SPANS};
-use super::score::{BOUNDS, Ground, Held, Member, Profile};
+use super::score::{BOUNDS, Ground, Held, Member, Profile, surety};
 use super::weights::GroupWeights;
 
 /// For sums of 32-bit numbers.
@@ -117,7 +117,7 @@ impl Bound {
             (one.weight * logarithm(one.ratio)).min(profile.ceiling(place).unwrap_or(f64::INFINITY))
         };
         let groups: f64 = self.groups.iter().enumerate().map(counted).sum();
-        let together = sum.two.max(0.0) + sum.three.max(0.0) + sum.hand.max(0.0) * self.hand;
+        let together = sum.two.max(0.0) + sum.three.max(0.0) + sum.hand.max(0.0) * surety(self.hand);
         ground.weights.prior(ground.population.size(), profile.mass) + groups + together
     }
 
@@ -131,7 +131,7 @@ impl Bound {
         let after = logarithm(common.ratio + (held.gain() - gain).max(0.0) / (mass + weights.alpha));
         (weight(weights, held) - common.weight).max(0.0) * before
             + common.most * (after - before)
-            + ground.weights.seed.hand.max(0.0) * (held.hand - self.hand).max(0.0)
+            + ground.weights.seed.hand.max(0.0) * (surety(held.hand) - surety(self.hand)).max(0.0)
     }
 }
 
@@ -193,7 +193,7 @@ mod tests {
         let ground = Ground { population: &population, weights: &weights, defaults: &defaults, hands: &hands };
         let mut left_out = 0;
         for seed in (0..60).map(|n| n * 49) {
-            let members = grow::grow(ground, &[seed], &BTreeSet::new()).members;
+            let members = grow::grow(ground, &[seed], &BTreeSet::new()).set.members;
             let profile = Profile::new(ground, &members, &[]);
             let listed = grow::listed(&population, &profile);
             for least in [-4.0, 0.0, 2.0, 4.0] {

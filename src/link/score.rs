@@ -36,6 +36,13 @@ const RULE_OF_THREE: f64 = 3.0;
 /// natural logarithm.
 const CUSTOMERS_DIFFER: f64 = -core::f64::consts::LN_2;
 
+/// How surely the holders of a value are one hand, on the scale of log odds: from 0 for strangers to some 9.2.
+pub(super) fn surety(hand: f64) -> f64 {
+    /// Nobody is surer than so.
+    const LEAST: f64 = 0.01;
+    ((hand + LEAST) / (1.0 - hand + LEAST)).ln() - (LEAST / (1.0 + LEAST)).ln()
+}
+
 /// A host and its weight in a set.
 pub(super) type Member = (u32, f64);
 
@@ -153,6 +160,17 @@ pub(super) struct Profile {
     quiet: [Vec<f64>; GROUPS],
 }
 
+/// A value of one member.
+struct Shown {
+    code: u32,
+    /// What the member counts.
+    weight: f64,
+    /// The same, shared out among its values.
+    share: f64,
+    /// Its weight in the set.
+    whole: f64,
+}
+
 /// What all groups together say of one host.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scored {
@@ -161,6 +179,8 @@ pub(super) struct Scored {
     pub(super) counted: [f64; GROUPS],
     /// Log odds with prior and corrections.
     pub(super) log_odds: f64,
+    /// True where the host is more likely of another fleet of the set's provider ([`super::counted`]).
+    pub(super) another_fleet: bool,
 }
 
 impl Scored {
@@ -177,7 +197,7 @@ impl Scored {
             supporting.fold((0, 0.0_f64), |(count, hand), (_, ratio)| (count + 1, hand.max(ratio.hand)));
         let two = if count >= 2 { sum.two } else { 0.0 };
         let three = if count >= 3 { sum.three } else { 0.0 };
-        two + three + sum.hand * hand
+        two + three + sum.hand * surety(hand)
     }
 
     /// The log odds without one group.
@@ -190,6 +210,11 @@ impl Scored {
 impl Profile {
     /// Counts a set. `kin` are hosts outside the set that are not to count as background.
     pub(super) fn new(ground: Ground<'_>, members: &[Member], kin: &[u32]) -> Self {
+        Self::shared(ground, members, members, kin)
+    }
+
+    /// The same where the members, whose weights say how far they are no background, count by `shares`: the same hosts.
+    pub(super) fn shared(ground: Ground<'_>, members: &[Member], shares: &[Member], kin: &[u32]) -> Self {
         let Ground { population, weights, hands, .. } = ground;
         let mut kin: Vec<u32> = kin.to_vec();
         kin.retain(|host| members.binary_search_by_key(host, |member| member.0).is_err());
@@ -197,31 +222,35 @@ impl Profile {
         let mut rungs: [RungProfile; RUNGS] = std::array::from_fn(|_| RungProfile::default());
         let mut background = [0.0_f64; GROUPS];
         for ((rung, column), profile) in population.columns().zip(&mut rungs) {
-            let mut values: Vec<(u32, f64, f64)> = Vec::new();
-            for (host, weight) in members.iter().filter(|(host, _)| column.is_observed(*host)) {
+            let mut values: Vec<Shown> = Vec::new();
+            let mut inside = 0.0;
+            let observed = members.iter().zip(shares).filter(|((host, _), _)| column.is_observed(*host));
+            for ((host, whole), (_, weight)) in observed {
+                inside += whole;
                 profile.mass += weight;
                 let codes = column.codes(*host);
                 if codes.is_empty() {
                     profile.distinct += weight.min(1.0);
                 }
                 let share = weight / f64::from(small(codes.len()).max(1));
-                values.extend(codes.iter().map(|code| (*code, *weight, share)));
+                values.extend(codes.iter().map(|code| Shown { code: *code, weight: *weight, share, whole: *whole }));
             }
-            values.sort_unstable_by_key(|value| value.0);
-            let outside = population.size() - profile.mass - kin_mass + 1.0;
-            for same in values.chunk_by(|a, b| a.0 == b.0) {
-                let Some((code, ..)) = same.first() else { continue };
-                let mass: f64 = same.iter().map(|value| value.1).sum();
-                let share: f64 = same.iter().map(|value| value.2).sum();
+            values.sort_unstable_by_key(|value| value.code);
+            let outside = population.size() - inside - kin_mass + 1.0;
+            for same in values.chunk_by(|a, b| a.code == b.code) {
+                let Some(Shown { code, .. }) = same.first() else { continue };
+                let mass: f64 = same.iter().map(|value| value.weight).sum();
+                let share: f64 = same.iter().map(|value| value.share).sum();
+                let whole: f64 = same.iter().map(|value| value.whole).sum();
                 profile.distinct += share.min(1.0);
                 let kin_here = kin.iter().filter(|host| column.codes(**host).contains(code)).count();
-                let others = f64::from(column.count(*code)) - mass - f64::from(small(kin_here));
+                let others = f64::from(column.count(*code)) - whole - f64::from(small(kin_here));
                 let Told { habit, hand } = hands.of(ground, rung, *code);
                 let rarity = outside / (others.max(0.0) * (1.0 - hand) + 0.5);
                 profile.held.push(Held { code: *code, mass, members: small(same.len()), rarity, habit, hand });
             }
             if let Some(seen) = background.get_mut(group_place(rung)) {
-                *seen = seen.max(f64::from(column.observed()) - profile.mass);
+                *seen = seen.max(f64::from(column.observed()) - inside);
             }
         }
         rungs.iter_mut().for_each(RungProfile::make_sieve);
@@ -230,7 +259,7 @@ impl Profile {
         for ((slot, span), weights) in quiet.iter_mut().zip(SPANS).zip(weights.groups()) {
             *slot = (0..1_usize << (span.1 - span.0)).map(|shows| silence(&rungs, span, weights, shows)).collect();
         }
-        Self { rungs, mass: members.iter().map(|member| member.1).sum(), ceilings, background, quiet }
+        Self { rungs, mass: shares.iter().map(|member| member.1).sum(), ceilings, background, quiet }
     }
 
     /// All rungs.
@@ -336,7 +365,8 @@ impl Profile {
             }
         }
         let prior = ground.weights.prior(ground.population.size(), self.mass);
-        let mut scored = Scored { ratios, counted, log_odds: prior + counted.iter().sum::<f64>() };
+        let log_odds = prior + counted.iter().sum::<f64>();
+        let mut scored = Scored { ratios, counted, log_odds, another_fleet: false };
         scored.log_odds += scored.together(&ground.weights.seed, None);
         scored
     }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::explain::rounded;
 use super::kept::Kept;
 use super::logistic::{Check, Logistic};
-use super::rung::{GROUPS, is_provider_side};
+use super::rung::GROUPS;
 use crate::facet::Group;
 
 /// Fitted weights with their name.
@@ -67,7 +67,7 @@ pub(super) struct Sum {
     pub(super) two: f64,
     /// Added when three groups or more support.
     pub(super) three: f64,
-    /// Added in so far as a supporting group agrees in a value of one hand.
+    /// Weight of how surely the best value of the supporting groups is of one hand ([`super::score::surety`]).
     pub(super) hand: f64,
 }
 
@@ -79,7 +79,7 @@ pub enum WeightsError {
     #[error("cannot read the weights")]
     Json(#[from] serde_json::Error),
     /// Another version of the form.
-    #[error("weights have the schema `{0}`; this program reads `hostkin/weights/2`")]
+    #[error("weights have the schema `{0}`; this program reads `hostkin/weights/3`")]
     Schema(String),
     /// A group without weights.
     #[error("weights name no group `{0}`")]
@@ -130,7 +130,7 @@ impl Weights {
     /// When the text is not a set of weights of the version this program reads.
     pub fn from_json(text: &str) -> Result<Self, WeightsError> {
         let file: File = serde_json::from_str(text)?;
-        if file.schema != "hostkin/weights/2" {
+        if file.schema != "hostkin/weights/3" {
             return Err(WeightsError::Schema(file.schema));
         }
         let mut groups = [GroupWeights::default(); GROUPS];
@@ -168,9 +168,8 @@ impl Weights {
     pub(super) fn with_sum(&self, coefficients: &[f64]) -> Self {
         let mut out = self.clone();
         let read = |place: usize| rounded(coefficients.get(place).copied().unwrap_or(0.0), 5);
-        for (place, (slot, group)) in (1..).zip(out.groups.iter_mut().zip(Group::ALL)) {
-            let of_one_hand = if is_provider_side(group) { place } else { place + 2 * GROUPS };
-            let fitted = (read(place), read(place + GROUPS), read(of_one_hand));
+        for (place, slot) in (1..).zip(&mut out.groups) {
+            let fitted = (read(place), read(place + GROUPS), read(place + 2 * GROUPS));
             // A group that the populations do not show has no weight but the one it had.
             if fitted.0 > 0.0 || fitted.1 > 0.0 || fitted.2 > 0.0 {
                 (slot.support, slot.against, slot.one_hand) = fitted;
@@ -184,11 +183,10 @@ impl Weights {
 
     /// The same with other trust in sets, fleets and theories.
     pub(super) fn with_trusts(&self, sets: &[Check], fleets: &[Check], theories: &[Check]) -> Self {
-        let names = super::fleet::names();
         Self {
             purity: Logistic::fit(&super::grow::CHECKS.map(str::to_owned), sets),
-            fleet: Logistic::fit(&names, fleets),
-            theory: Logistic::fit(&names, theories),
+            fleet: Logistic::fit(&super::fleet::names(), fleets),
+            theory: Logistic::fit(&super::theory::names(), theories),
             ..self.clone()
         }
     }
@@ -212,7 +210,7 @@ impl Weights {
     #[must_use]
     pub fn to_json(&self) -> String {
         let file = File {
-            schema: "hostkin/weights/2".to_owned(),
+            schema: "hostkin/weights/3".to_owned(),
             name: self.name.clone(),
             source: self.source.clone(),
             fitted_at_hosts: self.fitted_at_hosts,
@@ -267,7 +265,7 @@ mod tests {
     #[test]
     fn the_weights_that_come_with_the_program_are_well_formed() {
         let weights = Weights::builtin().unwrap();
-        assert_eq!(weights.name(), "landscape-3");
+        assert_eq!(weights.name(), "landscape-4");
         assert!(weights.groups().iter().all(|group| group.alpha > 0.0 && group.support > 0.0 && group.against >= 0.0));
         assert_eq!(weights.purity.len(), super::super::grow::CHECKS.len());
     }
@@ -288,7 +286,7 @@ mod tests {
     #[test]
     fn weights_without_a_group_or_of_another_schema_are_refused() {
         let text = include_str!("weights.json");
-        let other = text.replace("hostkin/weights/2", "hostkin/weights/9");
+        let other = text.replace("hostkin/weights/3", "hostkin/weights/9");
         assert!(matches!(Weights::from_json(&other), Err(WeightsError::Schema(_))));
         let missing = text.replace("\"mail\"", "\"post\"");
         assert!(matches!(Weights::from_json(&missing), Err(WeightsError::Missing("mail"))));

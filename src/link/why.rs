@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::explain::{self, rounded};
-use super::findings::{confirmation, level_words, log10, rival_words, theory_words};
+use super::findings::{confirmation, fleet_words, level_words, log10, rival_words, theory_words};
 use super::grow::is_confirmed;
 use super::population::Population;
 use super::provider::Providers;
@@ -109,15 +109,15 @@ pub(super) fn against_provider(
     let claim = providers.claim(ground, place, host);
     let set = claim.as_ref().map_or(grown, |claim| provider.set(claim));
     let scored = claim.map_or_else(|| grown.score(ground, host), |claim| claim.scored);
-    let mut out = from_table(ground, &set.profile, &set.members, &scored, host);
+    let mut out = from_table(ground, &set.set.hosts, &set.set.members, &scored, host);
     let alone = f64::from(u8::from(is_confirmed(&set.confirmed, host)));
     name.clone_into(&mut out.against);
-    out.set_size = explain::hosts(set.members.len());
+    out.set_size = explain::hosts(set.set.members.len());
     out.confirmed = explain::hosts(provider.confirmed.len());
     out.purity = rounded(set.fleets.trust_of(ground, host, &scored), 6);
     out.fleets = explain::hosts(set.fleets.members.len());
     out.score_by_seeds = rounded(set.seeds.score(ground, host, alone).probability(), 9);
-    out.reasons = [confirmation(provider, host), out.reasons].concat();
+    out.reasons = [confirmation(provider, host), fleet_words(&scored), out.reasons].concat();
     if let Some(claim) = claim {
         out.score = rounded(claim.score, 9);
         out.said = rounded(claim.said, 9);
