@@ -3,7 +3,8 @@
 //! Hosts of one fleet are alike because one script made them: a hundred of them say once, not a hundred times, how the
 //! provider works. Counted host by host, a large fleet speaks against every host of another fleet. So a host may be of a
 //! fleet that is in the set, or of another of the same provider's; for that each fleet counts as one host. What is said of
-//! it is the mean of the two.
+//! it is the mean of the two. Where several hosts are confirmed, they show the fleets themselves, and each grows a set of
+//! its own besides ([`super::theory`]): their common set is counted host by host only.
 
 use super::fleet;
 use super::score::{Ground, Member, Profile, Scored, weight_in};
@@ -18,7 +19,8 @@ pub(super) struct Counted {
     pub(super) members: Vec<Member>,
     /// Host by host.
     pub(super) hosts: Profile,
-    /// Fleet by fleet, with what each member counts there; `None` where nothing but the confirmed hosts is in the set.
+    /// Fleet by fleet, with what each member counts there; `None` where nothing but confirmed hosts is in the set, or
+    /// several are.
     fleets: Option<(Profile, Vec<Member>)>,
 }
 
@@ -31,9 +33,11 @@ impl Counted {
     /// A grown set.
     pub(super) fn grown(ground: Ground<'_>, members: Vec<Member>, confirmed: &[u32], kin: &[u32]) -> Self {
         let hosts = Profile::new(ground, &members, kin);
-        let shares = fleet::shares(ground, &members, &hosts, confirmed);
-        let fleets = Profile::shared(ground, &members, &shares, kin);
-        Self { members, hosts, fleets: Some((fleets, shares)) }
+        let fleets = (confirmed.len() == 1).then(|| {
+            let shares = fleet::shares(ground, &members, &hosts, confirmed);
+            (Profile::shared(ground, &members, &shares, kin), shares)
+        });
+        Self { members, hosts, fleets }
     }
 
     /// Each count, with the weights of the members in it.
