@@ -4,8 +4,9 @@
 //! ports, net) agreement proves the same *content*, not the same provider (notes/linkage.md section 6, rule 3); and no
 //! single group carries a claim about a provider, whatever its ratio, because copied values are cheap (rule 5).
 
+use super::grow::Grown;
 use super::rung::{GROUPS, Rung, is_provider_side};
-use super::score::{Profile, Ratio, Scored};
+use super::score::{Ground, Profile, Ratio, Scored};
 use crate::facet::{Group, Habit};
 use crate::finding::Level;
 
@@ -42,6 +43,13 @@ pub(super) fn level(profile: &Profile, scored: &Scored) -> Level {
         Some(Habit::Distribution) => Level::Distribution,
         Some(Habit::Tenant | Habit::Provider) | None => Level::Chance,
     }
+}
+
+/// The same for a host of a grown set: what one group alone ties to the confirmed hosts is no claim about their provider
+/// either, however much it has in common with others that came in with it.
+pub(super) fn tied_level(ground: Ground<'_>, grown: &Grown, host: u32, scored: &Scored) -> Level {
+    let level = level(&grown.set.hosts, scored);
+    if level == Level::Provider && !grown.tied.holds(ground, host) { Level::Vendor } else { level }
 }
 
 /// The score that goes with a level: a claim that is not about the provider never reaches even odds. Order is kept.

@@ -12,6 +12,7 @@ use super::fleet::{self, Fleets};
 use super::logistic::log_odds;
 use super::population::{Population, small};
 use super::rung::{Rung, is_provider_side};
+use super::tied::{self, Tied};
 use super::score::{Ground, Member, Profile, Scored, weight_in};
 use crate::facet::Group;
 
@@ -32,6 +33,8 @@ const SMALL: usize = 2000;
 pub(super) struct Grown {
     /// Its hosts with their weights, and their counts; confirmed hosts have weight 1.
     pub(super) set: Counted,
+    /// Its hosts that are tied to the confirmed ones by two groups or more.
+    pub(super) tied: Tied,
     /// The confirmed hosts alone, counted.
     pub(super) seeds: Profile,
     /// The confirmed hosts, ascending.
@@ -110,12 +113,18 @@ pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>
     }
     drop(reach);
     let mut fleets = fleet::fleets(ground, &set.members, &set.hosts, seeds);
+    let stays = tied::by_fleet(ground, &fleets);
+    if stays.len() < set.members.len() {
+        set = Counted::grown(ground, stays, seeds, &kin);
+        fleets = fleet::fleets(ground, &set.members, &set.hosts, seeds);
+    }
+    let tied = Tied::new(ground, &set.members, seeds);
     let core = fleets.members.first().cloned().unwrap_or_default();
     let checks = checks(ground, seeds, &core, &seed_profile, &kin);
     let purity = if checks.is_empty() { 1.0 } else { ground.weights.purity.probability(&checks) };
     fleet::judge(ground, &mut fleets, seeds, purity);
     let candidates = Vec::new();
-    Grown { set, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
+    Grown { set, tied, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
 }
 
 /// Who answers on every port is attributed to nobody.

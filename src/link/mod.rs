@@ -41,6 +41,7 @@ mod rung;
 mod score;
 mod solve;
 mod theory;
+mod tied;
 mod update;
 mod weights;
 mod why;

@@ -183,14 +183,14 @@ impl Providers {
         let against = rivals.iter().map(|rival| rival.1).chain(refused);
         let mut probability = grown.probability(ground, host, &scored);
         let mut shown = scored;
-        let mut level = claim::level(&grown.set.hosts, &scored);
+        let mut level = claim::tied_level(ground, grown, host, &scored);
         let mut theory = None;
         for (place, one) in provider.theories.iter().enumerate() {
             let Some((by_set, by_theory)) = one.claim(ground, host) else { continue };
             if by_theory > probability {
                 probability = by_theory;
                 shown = by_set;
-                level = claim::level(&one.grown.set.hosts, &by_set);
+                level = claim::tied_level(ground, &one.grown, host, &by_set);
                 theory = Some(place);
             }
         }
