@@ -196,16 +196,20 @@ fn sums(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -
             }
         }
     }
-    // Agreement never counts against, disagreement never for; the constants are free.
-    let mut least = vec![0.0; 3 * GROUPS + 5];
+    // Agreement never counts against, disagreement never for; agreement in a value of strangers never for more than it says.
+    // The constants are free.
+    let mut bounds = vec![(0.0, f64::INFINITY); 3 * GROUPS + 5];
+    for (_, most) in bounds.iter_mut().skip(1).take(GROUPS) {
+        *most = 1.0;
+    }
     let constants = [0, 3 * GROUPS + 1, 3 * GROUPS + 2, 3 * GROUPS + 3, 3 * GROUPS + 4];
-    for (place, slot) in least.iter_mut().enumerate() {
+    for (place, slot) in bounds.iter_mut().enumerate() {
         if constants.contains(&place) {
-            *slot = f64::NEG_INFINITY;
+            *slot = (f64::NEG_INFINITY, f64::INFINITY);
         }
     }
-    let ridge = vec![RIDGE; least.len()];
-    weights.with_sum(&logistic(&rows, &ridge, &least))
+    let ridge = vec![RIDGE; bounds.len()];
+    weights.with_sum(&logistic(&rows, &ridge, &bounds))
 }
 
 /// The rows that one set teaches: its candidates. Of strangers that agree in little, a part stands for all.

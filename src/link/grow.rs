@@ -12,8 +12,8 @@ use super::fleet::{self, Fleets};
 use super::logistic::log_odds;
 use super::population::{Population, small};
 use super::rung::{Rung, is_provider_side};
-use super::tied::{self, Tied};
 use super::score::{Ground, Member, Profile, Scored, weight_in};
+use super::tied::{self, Tied};
 use crate::facet::Group;
 
 /// Rounds of growth.

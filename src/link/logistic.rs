@@ -52,7 +52,7 @@ impl Logistic {
             })
             .collect();
         let ridge: Vec<f64> = std::iter::once(0.0).chain(names.iter().map(|_| RIDGE)).collect();
-        let fitted = logistic(&rows, &ridge, &vec![f64::NEG_INFINITY; ridge.len()]);
+        let fitted = logistic(&rows, &ridge, &vec![(f64::NEG_INFINITY, f64::INFINITY); ridge.len()]);
         let mut fitted = fitted.into_iter().map(|one| rounded(one, DECIMALS));
         let base = fitted.next().unwrap_or(0.0);
         for (term, weight) in terms.iter_mut().zip(fitted) {

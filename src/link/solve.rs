@@ -10,12 +10,12 @@ pub(super) struct Row {
 }
 
 /// Coefficients (the first term should be the constant 1) that minimise the weighted log loss plus `ridge[i] * c[i]^2 / 2`.
-/// Coefficients are held at or above `least[i]`.
-pub(super) fn logistic(rows: &[Row], ridge: &[f64], least: &[f64]) -> Vec<f64> {
+/// Coefficients are held within `bounds[i]`.
+pub(super) fn logistic(rows: &[Row], ridge: &[f64], bounds: &[(f64, f64)]) -> Vec<f64> {
     let n = ridge.len();
     let mut coef = vec![0.0_f64; n];
-    for (c, low) in coef.iter_mut().zip(least) {
-        *c = c.max(*low);
+    for (c, (low, high)) in coef.iter_mut().zip(bounds) {
+        *c = c.max(*low).min(*high);
     }
     let mut loss = loss_of(rows, &coef, ridge);
     for _ in 0..60 {
@@ -41,14 +41,20 @@ pub(super) fn logistic(rows: &[Row], ridge: &[f64], least: &[f64]) -> Vec<f64> {
                 }
             }
         }
-        // Coefficients at their bound that want to go below it stay out of the step.
-        let free: Vec<bool> = coef.iter().zip(least).zip(&gradient).map(|((c, low), g)| c > low || *g < 0.0).collect();
+        // Coefficients at a bound that want to go beyond it stay out of the step.
+        let inside =
+            |((c, (low, high)), g): ((&f64, &(f64, f64)), &f64)| (c > low || *g < 0.0) && (c < high || *g > 0.0);
+        let free: Vec<bool> = coef.iter().zip(bounds).zip(&gradient).map(inside).collect();
         let step = solve(&hessian, &gradient, &free);
         let mut scale = 1.0;
         let mut moved = false;
         while scale > 1e-4 {
-            let tried: Vec<f64> =
-                coef.iter().zip(&step).zip(least).map(|((c, s), low)| (c - scale * s).max(*low)).collect();
+            let tried: Vec<f64> = coef
+                .iter()
+                .zip(&step)
+                .zip(bounds)
+                .map(|((c, s), (low, high))| (c - scale * s).max(*low).min(*high))
+                .collect();
             let new = loss_of(rows, &tried, ridge);
             if new < loss - 1e-10 * loss.abs() {
                 coef = tried;
@@ -126,6 +132,8 @@ fn solve(hessian: &[Vec<f64>], gradient: &[f64], free: &[bool]) -> Vec<f64> {
 mod tests {
     use super::*;
 
+    const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+
     #[test]
     fn a_known_logistic_is_found_again() {
         let rows: Vec<Row> = (-20..=20)
@@ -134,7 +142,7 @@ mod tests {
                 Row { terms: vec![1.0, x], share: 1.0 / (1.0 + (-(0.5 + 2.0 * x)).exp()), weight: 1.0 }
             })
             .collect();
-        let found = logistic(&rows, &[0.0, 0.0], &[f64::NEG_INFINITY, f64::NEG_INFINITY]);
+        let found = logistic(&rows, &[0.0, 0.0], &[FREE, FREE]);
         assert!((found[0] - 0.5).abs() < 1e-4 && (found[1] - 2.0).abs() < 1e-4, "{found:?}");
     }
 
@@ -143,7 +151,7 @@ mod tests {
         let rows: Vec<Row> = (-20..=20)
             .map(|i| Row { terms: vec![1.0, f64::from(i)], share: f64::from(u8::from(i < 0)), weight: 1.0 })
             .collect();
-        let found = logistic(&rows, &[0.1, 0.1], &[f64::NEG_INFINITY, 0.0]);
+        let found = logistic(&rows, &[0.1, 0.1], &[FREE, (0.0, f64::INFINITY)]);
         assert!(found[1].abs() < 1e-12 && found[0].is_finite(), "{found:?}");
     }
 }
