@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::blind;
 use super::claim::{self, IN_CLUSTER};
+use super::counted::Counted;
 use super::explain::{self, rounded};
 use super::provider::{Claim, Provider, Providers};
 use super::score::{Ground, Profile, Scored, weight_in};
@@ -92,7 +93,7 @@ fn finding(
     out.level = claim.level;
     let read_as = [theory_words(ground, provider, claim), fleet_words(&claim.scored)].concat();
     out.reasons = [confirmation(provider, host), read_as, out.reasons].concat();
-    out.against = [rival_words(providers, claim), level_words(claim.level), out.against].concat();
+    out.against = [rival_words(providers, claim), claim_words(set, claim), out.against].concat();
     out
 }
 
@@ -155,6 +156,16 @@ pub(super) fn theory_words(ground: Ground<'_>, provider: &Provider, claim: &Clai
 pub(super) fn fleet_words(scored: &Scored) -> Vec<String> {
     let words = "read as of another fleet of this provider: each fleet of the set counts as one host";
     if scored.another_fleet { vec![words.to_owned()] } else { Vec::new() }
+}
+
+/// What the level of a claim means for it; why it is below what the groups say, where it is.
+pub(super) fn claim_words(set: &Counted, claim: &Claim) -> Vec<String> {
+    if claim.level != Level::Provider && claim::level(&set.hosts, &claim.scored) == Level::Provider {
+        let words = "one group alone ties it to the confirmed hosts: the rest it shares with hosts that came in with it, and \
+                     that carries no claim; confirm or reject one of them first";
+        return vec![words.to_owned()];
+    }
+    level_words(claim.level)
 }
 
 /// What a level below the provider means for the claim.

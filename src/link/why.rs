@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::explain::{self, rounded};
-use super::findings::{confirmation, fleet_words, level_words, log10, rival_words, theory_words};
+use super::findings::{claim_words, confirmation, fleet_words, level_words, log10, rival_words, theory_words};
 use super::grow::is_confirmed;
 use super::population::Population;
 use super::provider::Providers;
@@ -127,7 +127,7 @@ pub(super) fn against_provider(
             out.fit = rounded(theory.fit, 6);
         }
         out.reasons = [theory_words(ground, provider, &claim), out.reasons].concat();
-        out.counter = [rival_words(providers, &claim), level_words(claim.level), out.counter].concat();
+        out.counter = [rival_words(providers, &claim), claim_words(&set.set, &claim), out.counter].concat();
     } else {
         let rejected = provider.rejected.get(&host).map(|why| format!("rejected by an analyst: {why}"));
         let theirs = providers.all.iter().find(|other| other.confirmed.contains_key(&host));

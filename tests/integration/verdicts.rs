@@ -97,6 +97,8 @@ fn a_confirmed_host_widens_the_cluster_to_those_like_it() {
     let desk = desk();
     let beta: BTreeSet<String> = (1..=8).map(|n| format!("203.0.113.{n}")).collect();
     assert!(names(&desk).is_disjoint(&beta));
+    let why = desk.hostkin(&["why", "x.case", "203.0.113.5"]).done();
+    assert!(why.out.contains("one group alone ties it to the confirmed hosts"), "{}", why.out);
     say(&desk, "confirm", "203.0.113.5");
     let after = names(&desk);
     assert!(after.is_superset(&beta), "{after:?}");
