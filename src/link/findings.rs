@@ -91,8 +91,8 @@ fn finding(
     out.score = rounded(claim.score, 9);
     out.rank = rank;
     out.level = claim.level;
-    let read_as = [theory_words(ground, provider, claim), fleet_words(&claim.scored)].concat();
-    out.reasons = [confirmation(provider, host), read_as, out.reasons].concat();
+    let first = [confirmation(provider, host), theory_words(ground, provider, claim)].concat();
+    out.reasons = [first, out.reasons, fleet_words(&claim.scored)].concat();
     out.against = [rival_words(providers, claim), claim_words(set, claim), out.against].concat();
     out
 }

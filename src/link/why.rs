@@ -117,7 +117,7 @@ pub(super) fn against_provider(
     out.purity = rounded(set.fleets.trust_of(ground, host, &scored), 6);
     out.fleets = explain::hosts(set.fleets.members.len());
     out.score_by_seeds = rounded(set.seeds.score(ground, host, alone).probability(), 9);
-    out.reasons = [confirmation(provider, host), fleet_words(&scored), out.reasons].concat();
+    out.reasons = [confirmation(provider, host), out.reasons, fleet_words(&scored)].concat();
     if let Some(claim) = claim {
         out.score = rounded(claim.score, 9);
         out.said = rounded(claim.said, 9);
