@@ -151,6 +151,9 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
     });
     let (sender, receiver) = mpsc::channel(QUEUE);
     let each = run.in_flight.div_ceil(run.workers.max(1)).max(1);
+    // All workers have what they need before the first asks anybody.
+    let runtimes = (0..run.workers.max(1)).map(|_| worker::runtime()).collect::<std::io::Result<Vec<_>>>();
+    let runtimes = runtimes.map_err(|error| ScanError::Worker(error.to_string()))?;
     std::thread::scope(|scope| {
         let (stopper, before) = (run.stopper.clone(), run.before);
         let writing = scope.spawn({
@@ -164,12 +167,13 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
                 result
             }
         });
-        let workers: Vec<_> = (0..run.workers.max(1))
-            .map(|_| {
+        let workers: Vec<_> = runtimes
+            .into_iter()
+            .map(|runtime| {
                 let (shared, sender) = (Arc::clone(&shared), sender.clone());
                 scope.spawn(move || {
                     let _guard = StopOnPanic(&shared.stopper);
-                    worker::work(&shared, &sender, each)
+                    worker::work(&runtime, &shared, &sender, each);
                 })
             })
             .collect();
@@ -186,12 +190,8 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
         drop(sender);
         let mut failed = None;
         for worker in workers {
-            match worker.join() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => failed = Some(error.to_string()),
-                Err(_) => failed = Some("it panicked; please report this".to_owned()),
-            }
-            if failed.is_some() {
+            if worker.join().is_err() {
+                failed = Some("it panicked; please report this".to_owned());
                 run.stopper.stop();
             }
         }

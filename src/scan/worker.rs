@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -26,10 +27,14 @@ const BUSY: Duration = Duration::from_millis(10);
 /// Hosts taken up before the line of the run is looked at again with them in it.
 const AT_ONCE: usize = 64;
 
+/// What a worker runs on.
+pub(super) fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
 /// Works until the order is exhausted or a stop is asked for.
-pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places: usize) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, async {
+pub(super) fn work(runtime: &Runtime, shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places: usize) {
+    LocalSet::new().block_on(runtime, async {
         let mut hosts = JoinSet::new();
         let stop = shared.door.stop().clone();
         let mut ended = false;
@@ -67,7 +72,6 @@ pub(super) fn work(shared: &Arc<Shared>, sender: &mpsc::Sender<Finished>, places
             }
         }
     });
-    Ok(())
 }
 
 /// Asks one host and hands on what it gave. A host cut off by a stop is not handed on: the next run asks it again.
