@@ -388,17 +388,17 @@ def killed(verdicts, world, program, folder, times, mode):
         case.scan("--targets", text(seed), "--discovery", "connect")
         case.call("seed", case.path, text(seed), "--why", "the test says so")
     options = (f"--{mode}", "--discovery", "syn")
-    random_waits, ends, early = random.Random(3), [], []
+    random_waits, ends = random.Random(3), []
     with world.capture(folder / "killed.pcap"):
         for _ in range(times):
             child = case.begin(*options)
             time.sleep(random_waits.uniform(0.2, 4.0))
-            if child.poll() is None:
-                child.kill()
-                early.append(time.time())
-                child.wait()
-                ends.append(time.time())
+            under_way = child.poll() is None
+            child.kill()
             child.wait()
+            if under_way:
+                # What it had handed over is on the wire by now, and the next part has not begun.
+                ends.append(time.time())
         summary = case.scan(*options)
     found, _ = packets(folder / "killed.pcap")
     by_syn, by_connection = syns(found, reserved(world))
@@ -413,12 +413,8 @@ def killed(verdicts, world, program, folder, times, mode):
     verdicts.check({(NETWORK + place, OPEN) for place in range(SIZE)} <= asked, f"{name}: everybody asked")
     # What each part asked again of all that was asked before it: those in their cool-down at the kill, and what the last
     # moments before it had not committed. The window itself is everybody here.
-    again = [0] * (len(ends) + 1)
-    twice = 0
+    again, twice = [0] * (len(ends) + 1), 0
     for moments in by_syn.values():
-        old = {sum(at > end for end in early) for at in moments}
-        if len(old) != len(moments):
-            print("DIAG", [(f"{at - ends[0]:.6f}", [f"{at - end:.6f}" for end in early if abs(at-end)<.1], [f"{at - end:.6f}" for end in ends if abs(at-end)<.1]) for at in moments])
         parts = {sum(at > end for end in ends) for at in moments}
         twice += len(parts) != len(moments)
         for part in sorted(parts)[1:]:
