@@ -151,7 +151,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     step(&mut said, &format!("written: {} MB", bytes / 1_000_000))?;
     drop(population);
-    let back = Population::from_parts(|part| Ok::<_, std::io::Error>(parts.remove(part).unwrap_or_default()))?;
+    let back = Population::from_parts(|part| {
+        let bytes = parts.remove(part).unwrap_or_default();
+        Ok::<_, std::io::Error>(|| Ok(bytes))
+    })?;
     let population = back.ok_or("the parts do not fit")?;
     step(&mut said, "read back")?;
     let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);

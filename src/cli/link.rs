@@ -47,7 +47,7 @@ fn columns(case: &Case, seeds: &[Seed]) -> Result<(Population, Option<ColumnsSta
     // Before anything is read: what is heard meanwhile is then read once more.
     let stamp = case.columns_stamp(&version)?;
     let (kept, is_current) = match case.kept_columns(&version)? {
-        KeptColumns::Current => (Population::from_parts(|part| case.column(part))?, true),
+        KeptColumns::Current => (Population::from_parts(|part| unpacking(case, part))?, true),
         KeptColumns::Behind(heard) => (updated(case, &heard)?, false),
         KeptColumns::Unfit => (None, false),
     };
@@ -64,6 +64,15 @@ fn columns(case: &Case, seeds: &[Seed]) -> Result<(Population, Option<ColumnsSta
     Ok((population, (!is_kept).then_some(stamp)))
 }
 
+/// Reads a part of the columns, and gives what unpacks it.
+fn unpacking(
+    case: &Case,
+    part: &str,
+) -> Result<impl FnOnce() -> Result<Vec<u8>, StoreError> + Send + use<>, StoreError> {
+    let packed = case.column(part)?;
+    Ok(move || packed.unpack())
+}
+
 /// Makes the columns from every observation.
 fn made(case: &Case) -> Result<Population, Stop> {
     let mut builder = Builder::new();
@@ -76,7 +85,7 @@ fn made(case: &Case) -> Result<Population, Stop> {
 
 /// The columns that are kept, with these hosts added.
 fn updated(case: &Case, heard: &[IpAddr]) -> Result<Option<Population>, StoreError> {
-    let Some(kept) = Population::from_all_parts(|part| case.column(part))? else { return Ok(None) };
+    let Some(kept) = Population::from_all_parts(|part| unpacking(case, part))? else { return Ok(None) };
     let mut builder = Builder::to_add();
     case.facts_of::<StoreError>(heard, |host| {
         builder.add(&host);

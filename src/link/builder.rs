@@ -1,13 +1,13 @@
 //! From hosts, one by one, to a population.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
 
 use super::aside::{Aside, Lone, tag};
-use super::column::{Cells, LONE, SHOWN, Texts};
+use super::cells::Cells;
+use super::column::{Filled, LONE, SHOWN, Texts};
 use super::family;
 use super::population::{Population, at, small};
 use super::read::{self, Values};
@@ -190,16 +190,15 @@ impl Builder {
         let mut families = Some(page_families(addresses.len(), &simhashes));
         let mut tables = self.tables.into_iter();
         let mut aside = Aside { simhashes, ..Aside::default() };
-        let made = Population::assemble(addresses, everywhere, |rung| {
+        let rungs = Rung::ALL.into_iter().zip(&mut aside.lone).filter_map(|(rung, slot)| {
             let table = tables.next().unwrap_or_default();
-            let mut made = families.take_if(|_| rung == Rung::PageFamily).unwrap_or_else(|| table.finish(&order));
-            if let Some(slot) = aside.lone.get_mut(rung.place()) {
-                *slot = std::mem::take(&mut made.lone);
-            }
-            Ok::<_, Infallible>(Some((made.cells, made.values)))
+            let made = families.take_if(|_| rung == Rung::PageFamily).unwrap_or_else(|| table.finish(&order));
+            *slot = made.lone;
+            Filled::new(made.cells, made.values)
         });
         // Never `None`: every code is one of its rung's values.
-        made.ok().flatten().unwrap_or_default().with_aside(aside)
+        let made = Population::assemble(addresses, everywhere, rungs.collect());
+        made.unwrap_or_default().with_aside(aside)
     }
 }
 

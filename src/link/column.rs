@@ -3,6 +3,7 @@
 //! The cells of all rungs lie together, host by host, because whoever looks at a host looks at all its rungs; a
 //! [`Column`] is one rung of them with what belongs to it alone.
 
+use super::cells::Cells;
 use super::population::{at, small};
 use super::rung::RUNGS;
 
@@ -64,34 +65,19 @@ impl Texts {
     }
 }
 
-/// The cells of one rung while it is made: a code, or one of the marks above, for each host.
-#[derive(Debug, Default)]
-pub(super) struct Cells {
-    pub(super) cells: Vec<u32>,
-    pub(super) spill: Vec<u32>,
+/// One rung of all hosts before it is put beside the others.
+#[derive(Debug)]
+pub(super) struct Filled {
+    pub(super) cells: Cells,
+    pub(super) shelf: Shelf,
 }
 
-impl Cells {
-    /// Cells of so many hosts that show nothing.
-    pub(super) fn absent(hosts: usize) -> Self {
-        Self { cells: vec![ABSENT; hosts], spill: Vec::new() }
-    }
-
-    /// Writes the cell of one host from its codes, ascending, [`LONE`] last; hosts have to come in their order.
-    pub(super) fn fill(&mut self, host: u32, codes: &[u32]) {
-        let Some(first) = codes.first() else { return };
-        let shared = codes.iter().take_while(|code| **code != LONE).count();
-        let cell = if shared <= 1 {
-            *first
-        } else {
-            let place = small(self.spill.len()) | SPILLED;
-            self.spill.push(small(shared));
-            self.spill.extend(codes.iter().take(shared));
-            place
-        };
-        if let Some(slot) = self.cells.get_mut(at(host)) {
-            *slot = cell;
-        }
+impl Filled {
+    /// `None` when cells and values are not of one piece.
+    pub(super) fn new(mut cells: Cells, values: Texts) -> Option<Self> {
+        let spill = std::mem::take(&mut cells.spill);
+        let shelf = Shelf::of(&cells, spill, values)?;
+        Some(Self { cells, shelf })
     }
 }
 
@@ -102,26 +88,22 @@ impl Shelf {
     }
 
     /// What belongs to these cells; `None` when they and the values are not of one piece.
-    pub(super) fn of(cells: &[u32], spill: Vec<u32>, values: Texts) -> Option<Self> {
+    fn of(cells: &Cells, spill: Vec<u32>, values: Texts) -> Option<Self> {
         let mut starts = vec![0_u32; values.places.len() + 1];
-        let mut observed = 0_u32;
-        for cell in cells {
-            observed += u32::from(*cell != ABSENT);
-            for code in codes(&spill, cell) {
-                *starts.get_mut(at(*code).checked_add(1)?)? += 1;
-            }
+        for code in cells.shared().iter().flat_map(|cell| codes(&spill, cell)) {
+            *starts.get_mut(at(*code).checked_add(1)?)? += 1;
         }
         let starts = sums(starts)?;
         let mut next = starts.clone();
         let mut postings = vec![0; at(*starts.last()?)];
-        for (cell, host) in cells.iter().zip(0_u32..) {
+        for (cell, host) in cells.shared().iter().zip(cells.hosts()) {
             for code in codes(&spill, cell) {
                 let place = next.get_mut(at(*code))?;
                 *postings.get_mut(at(*place))? = host;
                 *place += 1;
             }
         }
-        Some(Self { spill, starts, postings, values, observed })
+        Some(Self { spill, starts, postings, values, observed: cells.observed() })
     }
 }
 

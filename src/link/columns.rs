@@ -2,8 +2,8 @@
 //! rung. Postings and counts are not kept; they are read off the cells in one pass.
 //!
 //! All numbers are little-endian. `hosts`: for each host 1 byte (4 or 6, and 16 more where every port answers) and its
-//! octets. A rung's part: the cells (4 bytes a host), the number of words in the spill and these, then the values, each
-//! after its length. Bytes that do not fit together give no population: it is then made from the observations.
+//! octets. A rung's part: its cells ([`Cells`]), then the values, each after its length. Bytes that do not fit together give
+//! no population: it is then made from the observations.
 //!
 //! The parts `lone …` and `simhashes` are read only when hosts are added ([`Population::updated`]): the number of long
 //! values, each one's code and digest, then the hosts of lone values, each as the difference from the one before, and
@@ -14,7 +14,9 @@ use std::net::IpAddr;
 use sha2::{Digest as _, Sha256};
 
 use super::aside::{Aside, Lone};
-use super::column::{Cells, Column, Texts};
+use super::cells::{Cells, words};
+use super::column::{Column, Filled, Texts};
+use super::parallel;
 use super::population::{Population, at};
 use super::rung::Rung;
 
@@ -28,6 +30,7 @@ pub fn columns_version() -> String {
         include_str!("pattern.rs"),
         include_str!("family.rs"),
         include_str!("population.rs"),
+        include_str!("cells.rs"),
         include_str!("column.rs"),
         include_str!("builder.rs"),
         include_str!("aside.rs"),
@@ -74,15 +77,19 @@ impl Population {
     /// The same with what is needed to add hosts.
     ///
     /// # Errors
-    /// What `part` gives.
-    pub fn from_all_parts<E>(mut part: impl FnMut(&str) -> Result<Vec<u8>, E>) -> Result<Option<Self>, E> {
+    /// What `part` and its packets give.
+    pub fn from_all_parts<P, E>(mut part: impl FnMut(&str) -> Result<P, E>) -> Result<Option<Self>, E>
+    where
+        P: FnOnce() -> Result<Vec<u8>, E> + Send,
+        E: Send,
+    {
         let Some(population) = Self::from_parts(&mut part)? else { return Ok(None) };
         let mut aside = Aside::default();
         for (rung, slot) in Rung::ALL.into_iter().zip(&mut aside.lone) {
-            let Some(lone) = read_lone(&part(&lone_part(rung))?, population.len()) else { return Ok(None) };
+            let Some(lone) = read_lone(&part(&lone_part(rung))?()?, population.len()) else { return Ok(None) };
             *slot = lone;
         }
-        let Some(simhashes) = read_simhashes(&part(SIMHASHES)?, population.len()) else { return Ok(None) };
+        let Some(simhashes) = read_simhashes(&part(SIMHASHES)?()?, population.len()) else { return Ok(None) };
         aside.simhashes = simhashes;
         Ok(Some(population.with_aside(aside)))
     }
@@ -105,16 +112,23 @@ impl Population {
         out
     }
 
-    /// A population from its parts; `None` when they do not fit together.
+    /// A population from its parts; `None` when they do not fit together. `part` is called for one after the other; what it
+    /// gives is unpacked on all processors.
     ///
     /// # Errors
-    /// What `part` gives.
-    pub fn from_parts<E>(mut part: impl FnMut(&str) -> Result<Vec<u8>, E>) -> Result<Option<Self>, E> {
-        let hosts = part(HOSTS)?;
-        let Some((addresses, everywhere)) = read_hosts(&hosts) else { return Ok(None) };
-        drop(hosts);
-        let count = addresses.len();
-        Self::assemble(addresses, everywhere, |rung| Ok(read_column(&part(rung.name())?, count)))
+    /// What `part` and its packets give.
+    pub fn from_parts<P, E>(mut part: impl FnMut(&str) -> Result<P, E>) -> Result<Option<Self>, E>
+    where
+        P: FnOnce() -> Result<Vec<u8>, E> + Send,
+        E: Send,
+    {
+        let Some((addresses, everywhere)) = read_hosts(&part(HOSTS)?()?) else { return Ok(None) };
+        let packed = Rung::ALL.into_iter().map(|rung| part(rung.name())).collect::<Result<Vec<P>, E>>()?;
+        let hosts = addresses.len();
+        let read = parallel::map(packed, |packed| Ok(packed()?).map(|bytes| read_column(&bytes, hosts)));
+        let rungs = read.into_iter().collect::<Result<Vec<Option<Filled>>, E>>()?;
+        let rungs: Option<Vec<Filled>> = rungs.into_iter().collect();
+        Ok(rungs.and_then(|rungs| Self::assemble(addresses, everywhere, rungs)))
     }
 }
 
@@ -134,11 +148,7 @@ fn read_hosts(mut bytes: &[u8]) -> Option<(Vec<IpAddr>, Vec<bool>)> {
 }
 
 fn column_part(column: Column<'_>, hosts: usize) -> Vec<u8> {
-    let spill = column.spill();
-    let mut out = Vec::with_capacity(4 * (hosts + spill.len() + 1) + column.texts().len());
-    out.extend(column.cells().flat_map(u32::to_le_bytes));
-    out.extend(length(spill.len()));
-    out.extend(spill.iter().flat_map(|word| word.to_le_bytes()));
+    let mut out = Cells::of(hosts, column.cells(), column.spill()).bytes();
     out.extend_from_slice(column.texts());
     out
 }
@@ -210,20 +220,14 @@ fn length(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-fn read_column(bytes: &[u8], hosts: usize) -> Option<(Cells, Texts)> {
-    let (cells, rest) = bytes.split_at_checked(hosts.checked_mul(4)?)?;
-    let (count, rest) = read_length(rest)?;
-    let (spill, rest) = rest.split_at_checked(count.checked_mul(4)?)?;
-    Some((Cells { cells: words(cells), spill: words(spill) }, Texts::read(rest)?))
+fn read_column(bytes: &[u8], hosts: usize) -> Option<Filled> {
+    let (cells, values) = Cells::read(bytes, hosts)?;
+    Filled::new(cells, Texts::read(values)?)
 }
 
 fn read_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (word, rest) = bytes.split_first_chunk::<4>()?;
     Some((usize::try_from(u32::from_le_bytes(*word)).ok()?, rest))
-}
-
-fn words(bytes: &[u8]) -> Vec<u32> {
-    bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
 }
 
 #[cfg(test)]
@@ -249,7 +253,11 @@ mod tests {
 
     fn read(parts: &[(String, Vec<u8>)]) -> Option<Population> {
         let of = |name: &str| parts.iter().find(|one| one.0 == name).map(|one| one.1.clone()).unwrap_or_default();
-        Population::from_all_parts(|name| Ok::<_, ()>(of(name))).unwrap()
+        Population::from_all_parts(|name| {
+            let bytes = of(name);
+            Ok::<_, ()>(|| Ok(bytes))
+        })
+        .unwrap()
     }
 
     fn parts(of: &Population) -> Vec<(String, Vec<u8>)> {

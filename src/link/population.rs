@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::aside::Aside;
-use super::column::{ABSENT, Cells, Column, Shelf, Texts};
+use super::cells::{self, Cells};
+use super::column::{ABSENT, Column, Filled, Shelf};
+use super::parallel;
 use super::rung::{RUNGS, Rung};
 use crate::finding::Subject;
 
@@ -60,26 +62,11 @@ impl Population {
         self.addresses.iter().copied().zip(self.everywhere.iter().copied())
     }
 
-    /// A population of these hosts; `rung` gives the cells and values of each rung. `None` when they do not fit
-    /// together.
-    pub(super) fn assemble<E>(
-        addresses: Vec<IpAddr>,
-        everywhere: Vec<bool>,
-        mut rung: impl FnMut(Rung) -> Result<Option<(Cells, Texts)>, E>,
-    ) -> Result<Option<Self>, E> {
-        let mut table = vec![[ABSENT; RUNGS]; addresses.len()];
-        let mut shelves: [Shelf; RUNGS] = std::array::from_fn(|_| Shelf::default());
-        for (place, (one, slot)) in Rung::ALL.into_iter().zip(&mut shelves).enumerate() {
-            let Some((Cells { cells, spill }, values)) = rung(one)? else { return Ok(None) };
-            let Some(shelf) = Shelf::of(&cells, spill, values) else { return Ok(None) };
-            *slot = shelf;
-            for (row, cell) in table.iter_mut().zip(cells) {
-                if let Some(slot) = row.get_mut(place) {
-                    *slot = cell;
-                }
-            }
-        }
-        Ok(Some(Self { addresses, everywhere, table, shelves, watched: BTreeMap::new(), aside: None }))
+    /// A population of these hosts from its rungs, in their order; `None` when one is missing.
+    pub(super) fn assemble(addresses: Vec<IpAddr>, everywhere: Vec<bool>, rungs: Vec<Filled>) -> Option<Self> {
+        let (cells, shelves): (Vec<Cells>, Vec<Shelf>) = rungs.into_iter().map(|one| (one.cells, one.shelf)).unzip();
+        let shelves = shelves.try_into().ok()?;
+        Some(Self { table: table(addresses.len(), &cells), addresses, everywhere, shelves, ..Self::default() })
     }
 
     /// With what is needed to add hosts later.
@@ -150,6 +137,22 @@ impl Population {
             facet @ Subject::Facet(..) => self.watched.get(facet).cloned().unwrap_or_default(),
         }
     }
+}
+
+/// The cells of each host, from those of each rung.
+fn table(hosts: usize, rungs: &[Cells]) -> Vec<[u32; RUNGS]> {
+    /// Words of hosts that are written together: their rows fit the processor's cache.
+    const WORDS: usize = 32;
+    let starts: Vec<Vec<usize>> = rungs.iter().map(|cells| cells.starts(WORDS)).collect();
+    let mut table = vec![[0; RUNGS]; hosts];
+    let pieces = table.chunks_mut(WORDS * cells::WORD).enumerate().collect();
+    parallel::map(pieces, |(piece, rows): (usize, &mut [[u32; RUNGS]])| {
+        rows.fill([ABSENT; RUNGS]);
+        for (rung, (cells, starts)) in rungs.iter().zip(&starts).enumerate() {
+            cells.write(piece * WORDS, starts.get(piece).copied().unwrap_or_default(), rung, rows);
+        }
+    });
+    table
 }
 
 /// A host or code as an index.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::aside::{Aside, Lone, tag};
 use super::builder::{Builder, Digest, Made, Table, cells, digest, page_families};
-use super::column::{Column, LONE, SHOWN};
+use super::column::{Column, Filled, LONE, SHOWN};
 use super::population::{Population, at, small};
 use super::read::{self, Values};
 use super::rung::Rung;
@@ -48,7 +48,7 @@ impl Population {
         for ((rung, column), ((table, lone), slot)) in
             self.columns().zip(added.tables.into_iter().zip(&aside.lone).zip(&mut kept.lone))
         {
-            let mut made = if let Some(made) = families.take_if(|_| rung == Rung::PageFamily) {
+            let made = if let Some(made) = families.take_if(|_| rung == Rung::PageFamily) {
                 made
             } else {
                 let mut holds = |host: u32, slot: &Digest| {
@@ -63,13 +63,11 @@ impl Population {
                 };
                 join(column, lone, &table, &places, &mut holds)?
             };
-            *slot = std::mem::take(&mut made.lone);
-            rungs.push(made);
+            *slot = made.lone;
+            rungs.extend(Filled::new(made.cells, made.values));
         }
-        let mut rungs = rungs.into_iter();
         let Places { addresses, everywhere, .. } = places;
-        let made = Self::assemble(addresses, everywhere, |_| Ok(rungs.next().map(|made| (made.cells, made.values))))?;
-        Ok(made.map(|made| made.with_aside(kept)))
+        Ok(Self::assemble(addresses, everywhere, rungs).map(|made| made.with_aside(kept)))
     }
 
     fn places(&self, added: &Builder) -> Places {
@@ -305,7 +303,11 @@ mod tests {
             let first = built(Builder::new(), &old).finish();
             let kept = bytes(&first);
             let part = |name: &str| kept.iter().find(|one| one.0 == name).map(|one| one.1.clone()).unwrap_or_default();
-            let read = Population::from_all_parts(|name| Ok::<_, ()>(part(name))).unwrap().unwrap();
+            let read = Population::from_all_parts(|name| {
+                let bytes = part(name);
+                Ok::<_, ()>(|| Ok(bytes))
+            });
+            let read = read.unwrap().unwrap();
             let mut all = old.clone();
             all.extend(new.clone());
             let added = built(Builder::to_add(), &new);
@@ -338,7 +340,10 @@ mod tests {
     #[test]
     fn without_what_was_kept_aside_nothing_is_added() {
         let first = Builder::new().finish();
-        let part = |name: &str| Ok::<_, ()>(first.to_part(name));
+        let part = |name: &str| {
+            let bytes = first.to_part(name);
+            Ok::<_, ()>(|| Ok(bytes))
+        };
         let read = Population::from_parts(part).unwrap().unwrap();
         assert!(read.updated(Builder::to_add(), |_| Ok::<_, ()>(None)).unwrap().is_none());
     }

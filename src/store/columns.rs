@@ -29,6 +29,28 @@ pub enum KeptColumns {
     Unfit,
 }
 
+/// A part of the columns as it is kept.
+#[derive(Debug, Default)]
+pub struct PackedColumn {
+    length: u64,
+    packed: Vec<u8>,
+}
+
+impl PackedColumn {
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn unpack(&self) -> Result<Vec<u8>> {
+        if self.packed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let damaged = || StoreError::damaged("columns that do not unpack; `hostkin link` makes them again");
+        let length = usize::try_from(self.length.min(MOST)).map_err(|_| damaged())?;
+        zstd::bulk::decompress(&self.packed, length).map_err(|_| damaged())
+    }
+}
+
 impl Case {
     /// The state of the case now, for columns that are made from now on.
     ///
@@ -95,16 +117,14 @@ impl Case {
     /// One part of the columns; empty when it is not there.
     ///
     /// # Errors
-    /// When the case cannot be read, or the part is damaged.
-    pub fn column(&self, part: &str) -> Result<Vec<u8>> {
+    /// When the case cannot be read.
+    pub fn column(&self, part: &str) -> Result<PackedColumn> {
         let read = "SELECT length, body FROM columns WHERE part = ?1";
         let mut statement = self.connection.prepare_cached(read)?;
         let mut rows = statement.query([part])?;
-        let Some(row) = rows.next()? else { return Ok(Vec::new()) };
+        let Some(row) = rows.next()? else { return Ok(PackedColumn::default()) };
         let length = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(u64::MAX);
-        let damaged = || StoreError::damaged("columns that do not unpack; `hostkin link` makes them again");
-        let length = usize::try_from(length.min(MOST)).map_err(|_| damaged())?;
-        zstd::bulk::decompress(row.get_ref(1)?.as_blob().unwrap_or_default(), length).map_err(|_| damaged())
+        Ok(PackedColumn { length, packed: row.get_ref(1)?.as_blob().unwrap_or_default().to_vec() })
     }
 }
 
