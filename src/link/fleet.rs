@@ -47,20 +47,22 @@ fn makes_a_fleet(rung: Rung) -> bool {
 pub(super) fn shares(ground: Ground<'_>, members: &[Member], profile: &Profile, confirmed: &[u32]) -> Vec<Member> {
     let mut out: Vec<Member> = Vec::new();
     let mut rest: Vec<Member> = Vec::new();
-    let mut as_one = |part: Vec<Member>| {
-        let mass = part.iter().map(|member| member.1).sum::<f64>().max(1.0);
-        out.extend(part.into_iter().map(|(host, weight)| (host, weight / mass)));
-    };
     for (place, part) in fleets(ground, members, profile, confirmed).members.into_iter().enumerate() {
         if place == 0 || part.len() < 2 {
             rest.extend(part);
         } else {
-            as_one(part);
+            out.extend(as_one(&part));
         }
     }
-    as_one(rest);
+    out.extend(as_one(&rest));
     out.sort_by_key(|member| member.0);
     out
+}
+
+/// Members with such weights that all together count as one host.
+pub(super) fn as_one(members: &[Member]) -> Vec<Member> {
+    let mass = members.iter().map(|member| member.1).sum::<f64>().max(1.0);
+    members.iter().map(|(host, weight)| (*host, weight / mass)).collect()
 }
 
 /// Parts a set into fleets and judges each.

@@ -5,7 +5,7 @@
 //! they are not.
 
 use super::claim::COUNTS;
-use super::fleet::Fleets;
+use super::fleet::{self, Fleets};
 use super::grow::is_confirmed;
 use super::score::{Ground, Member, Profile, Scored};
 
@@ -21,21 +21,9 @@ pub(super) struct Tied(Profile);
 impl Tied {
     /// Finds them among the members of a set.
     pub(super) fn new(ground: Ground<'_>, members: &[Member], confirmed: &[u32]) -> Self {
-        let (mut inside, mut open): (Vec<Member>, Vec<Member>) =
+        let (inside, open): (Vec<Member>, Vec<Member>) =
             members.iter().partition(|(host, _)| is_confirmed(confirmed, *host));
-        let mut base = as_one(ground, &inside);
-        for _ in 0..OVER {
-            let (found, left): (Vec<Member>, Vec<Member>) =
-                open.iter().partition(|(host, _)| groups(&base.score(ground, *host, 0.0)).count_ones() >= 2);
-            if found.is_empty() {
-                break;
-            }
-            inside.extend(found);
-            inside.sort_by_key(|member| member.0);
-            open = left;
-            base = as_one(ground, &inside);
-        }
-        Self(base)
+        Self(reached(ground, inside, open.chunks(1).collect()).1)
     }
 
     /// Whether a host is.
@@ -48,23 +36,28 @@ impl Tied {
 /// that has no place in a set.
 pub(super) fn by_fleet(ground: Ground<'_>, fleets: &Fleets) -> Vec<Member> {
     let Some((core, others)) = fleets.members.split_first() else { return Vec::new() };
-    let mut inside: Vec<Member> = core.clone();
-    let mut open: Vec<&Vec<Member>> = others.iter().collect();
+    reached(ground, core.clone(), others.iter().map(Vec::as_slice).collect()).0
+}
+
+/// `inside` with those of the `open` parts that are tied to it in two groups, directly or over others; ascending. Also
+/// all of these counted as one host.
+fn reached(ground: Ground<'_>, mut inside: Vec<Member>, mut open: Vec<&[Member]>) -> (Vec<Member>, Profile) {
+    let mut base = counted_as_one(ground, &inside);
     for _ in 0..OVER {
-        let base = as_one(ground, &inside);
         let of = |part: &[Member]| {
             let some = part.iter().step_by(part.len().div_ceil(LOOKED_AT).max(1));
             some.fold(0, |bits, (host, _)| bits | groups(&base.score(ground, *host, 0.0))).count_ones()
         };
-        let (found, left): (Vec<&Vec<Member>>, Vec<&Vec<Member>>) = open.into_iter().partition(|part| of(part) >= 2);
-        inside.extend(found.iter().copied().flatten());
-        inside.sort_by_key(|member| member.0);
-        open = left;
-        if found.is_empty() || open.is_empty() {
+        let (found, left): (Vec<&[Member]>, Vec<&[Member]>) = open.into_iter().partition(|part| of(part) >= 2);
+        if found.is_empty() {
             break;
         }
+        inside.extend(found.into_iter().flatten());
+        inside.sort_by_key(|member| member.0);
+        base = counted_as_one(ground, &inside);
+        open = left;
     }
-    inside
+    (inside, base)
 }
 
 /// The groups in which a host agrees so that it counts, a bit for each.
@@ -73,9 +66,6 @@ fn groups(scored: &Scored) -> u32 {
     counting.fold(0, |bits, (_, place)| bits | 1 << place)
 }
 
-/// Members counted as one host.
-fn as_one(ground: Ground<'_>, members: &[Member]) -> Profile {
-    let mass = members.iter().map(|member| member.1).sum::<f64>().max(1.0);
-    let shares: Vec<Member> = members.iter().map(|(host, weight)| (*host, weight / mass)).collect();
-    Profile::shared(ground, members, &shares, &[])
+fn counted_as_one(ground: Ground<'_>, members: &[Member]) -> Profile {
+    Profile::shared(ground, members, &fleet::as_one(members), &[])
 }

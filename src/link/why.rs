@@ -105,18 +105,17 @@ pub(super) fn against_provider(
     let host = ground.population.find(address)?;
     let place = providers.all.iter().position(|provider| provider.name == name)?;
     let provider = providers.all.get(place)?;
-    let grown = &provider.grown;
     let claim = providers.claim(ground, place, host);
-    let set = claim.as_ref().map_or(grown, |claim| provider.set(claim));
-    let scored = claim.map_or_else(|| grown.score(ground, host), |claim| claim.scored);
-    let mut out = from_table(ground, &set.set.hosts, &set.set.members, &scored, host);
-    let alone = f64::from(u8::from(is_confirmed(&set.confirmed, host)));
+    let grown = claim.as_ref().map_or(&provider.grown, |claim| provider.set(claim));
+    let scored = claim.map_or_else(|| provider.grown.score(ground, host), |claim| claim.scored);
+    let mut out = from_table(ground, &grown.set.hosts, &grown.set.members, &scored, host);
+    let alone = f64::from(u8::from(is_confirmed(&grown.confirmed, host)));
     name.clone_into(&mut out.against);
-    out.set_size = explain::hosts(set.set.members.len());
+    out.set_size = explain::hosts(grown.set.members.len());
     out.confirmed = explain::hosts(provider.confirmed.len());
-    out.purity = rounded(set.fleets.trust_of(ground, host, &scored), 6);
-    out.fleets = explain::hosts(set.fleets.members.len());
-    out.score_by_seeds = rounded(set.seeds.score(ground, host, alone).probability(), 9);
+    out.purity = rounded(grown.fleets.trust_of(ground, host, &scored), 6);
+    out.fleets = explain::hosts(grown.fleets.members.len());
+    out.score_by_seeds = rounded(grown.seeds.score(ground, host, alone).probability(), 9);
     out.reasons = [confirmation(provider, host), out.reasons, fleet_words(&scored)].concat();
     if let Some(claim) = claim {
         out.score = rounded(claim.score, 9);
@@ -127,7 +126,7 @@ pub(super) fn against_provider(
             out.fit = rounded(theory.fit, 6);
         }
         out.reasons = [theory_words(ground, provider, &claim), out.reasons].concat();
-        out.counter = [rival_words(providers, &claim), claim_words(&set.set, &claim), out.counter].concat();
+        out.counter = [rival_words(providers, &claim), claim_words(&grown.set, &claim), out.counter].concat();
     } else {
         let rejected = provider.rejected.get(&host).map(|why| format!("rejected by an analyst: {why}"));
         let theirs = providers.all.iter().find(|other| other.confirmed.contains_key(&host));
