@@ -200,9 +200,9 @@ fn words(one: &Explanation) -> String {
         out,
         "LR: how many times more often the set shows what this host shows than other hosts do (below 1 it speaks against); counted: after discounts for copies and known defaults.\n"
     );
-    let _ = writeln!(
+    let _ = write!(
         out,
-        "set of {} ({} confirmed), purity {:.2}; prior odds 10^{:.1}; all evidence 10^{:.1}, without its strongest group 10^{:.1}\nprobability {} in the set, {} by the confirmed hosts alone, {} in the end\n",
+        "set of {} ({} confirmed), purity {:.2}; prior odds 10^{:.1}; all evidence 10^{:.1}, without its strongest group 10^{:.1}\nprobability {} in the set, {} by the confirmed hosts alone\n",
         one.set_size,
         one.confirmed,
         one.purity,
@@ -210,8 +210,20 @@ fn words(one: &Explanation) -> String {
         one.log10_lr,
         one.log10_lr_without_strongest,
         show_percent(one.score_in_set),
-        show_percent(one.score_by_seeds),
-        show_percent(one.score)
+        show_percent(one.score_by_seeds)
     );
+    let mut last = String::new();
+    if let (Some(heard), Some(rarer), Some(commoner)) = (one.score_as_heard, one.score_if_rarer, one.score_if_commoner)
+    {
+        let _ = writeln!(
+            out,
+            "with rivals and level {}; {} if strangers showed what is shared seven times as often, {} if a third as often",
+            show_percent(heard),
+            show_percent(commoner),
+            show_percent(rarer)
+        );
+        last.push_str(": the mean of these (the last for half), as such means have held on labelled hosts");
+    }
+    let _ = writeln!(out, "{} in the end{last}\n", show_percent(one.score));
     out
 }

@@ -158,8 +158,9 @@ fn promising(ground: Ground<'_>, all: &Providers, place: usize, standing: &Stand
     let mut found: Vec<(f64, u32, f64)> = Vec::new();
     for (host, score) in standing {
         // A set is sure of what one group alone ties to it; nobody else is.
-        let by_set = || provider.grown.probability(ground, *host, &provider.grown.score(ground, *host));
-        let p = if provider.grown.tied.holds(ground, *host) { by_set().max(*score) } else { *score };
+        let grown = &provider.heard.grown;
+        let by_set = || grown.probability(ground, *host, &grown.score(ground, *host));
+        let p = if grown.tied.holds(ground, *host) { by_set().max(*score) } else { *score };
         if (UNCERTAIN.0..=UNCERTAIN.1).contains(&p) {
             let reach = reach(ground, *host).into_iter();
             let open = reach.filter(|other| standing.get(other).is_none_or(|score| *score < UNCERTAIN.1)).count();

@@ -34,7 +34,7 @@ pub(super) fn findings(ground: Ground<'_>, providers: &Providers, hypotheses: bo
         clusters.push(Cluster {
             id: provider.name.clone(),
             seeded: true,
-            purity: rounded(provider.grown.purity, 6),
+            purity: rounded(provider.heard.grown.purity, 6),
             members: members.into_iter().map(|(_, finding)| finding.clone()).collect(),
         });
         ranking.extend(listed.into_iter().map(|(_, finding)| finding));

@@ -180,7 +180,8 @@ fn sums(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -
     for (number, world) in (0_u64..).zip(worlds) {
         let defaults = Defaults::new(labels);
         let hands = Hands::default();
-        let ground = Ground { population: world.population, weights, defaults: &defaults, hands: &hands };
+        let ground =
+            Ground { population: world.population, weights, defaults: &defaults, hands: &hands, strangers: 1.0 };
         for (place, seed) in drawn(&world.seeds, plan.seeds, &[plan.random, number]).into_iter().enumerate() {
             let theirs = world.fellows(seed);
             for size in SIZES.into_iter().filter(|size| *size == 1 || *size < theirs.len()) {
@@ -259,7 +260,8 @@ fn trusts(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan)
     for (number, world) in (0_u64..).zip(worlds) {
         let defaults = Defaults::new(labels);
         let hands = Hands::default();
-        let ground = Ground { population: world.population, weights, defaults: &defaults, hands: &hands };
+        let ground =
+            Ground { population: world.population, weights, defaults: &defaults, hands: &hands, strangers: 1.0 };
         for seeds in world.confirmed(plan, &[plan.random, number, 1]) {
             let grown = grow(ground, &seeds, &BTreeSet::new());
             let mut parts = grown.fleets.members.iter().zip(&grown.fleets.figures);
@@ -282,7 +284,8 @@ fn claims(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan)
     for (number, world) in (0_u64..).zip(worlds) {
         let defaults = Defaults::new(labels);
         let hands = Hands::default();
-        let ground = Ground { population: world.population, weights, defaults: &defaults, hands: &hands };
+        let ground =
+            Ground { population: world.population, weights, defaults: &defaults, hands: &hands, strangers: 1.0 };
         for confirmed in world.confirmed(plan, &[plan.random, number, 2]) {
             let seed = |host: &u32| Seed {
                 provider: String::new(),
@@ -311,7 +314,8 @@ fn members(worlds: &[World<'_>], weights: &Weights, labels: &Labels) -> Vec<Chec
     for world in worlds {
         let defaults = Defaults::new(labels);
         let hands = Hands::default();
-        let ground = Ground { population: world.population, weights, defaults: &defaults, hands: &hands };
+        let ground =
+            Ground { population: world.population, weights, defaults: &defaults, hands: &hands, strangers: 1.0 };
         for one in blind::hypotheses(ground, &BTreeSet::new()) {
             let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
             for operator in one.members.iter().filter_map(|(host, _)| world.operator(*host)) {

@@ -22,6 +22,8 @@ const ROUNDS: u32 = 6;
 const BUDGET: usize = 30_000;
 /// A value shown by more hosts than this, or than 1 in 100, gathers no candidates.
 const TOO_COMMON: u32 = 300;
+/// Candidates have at least these log odds: a probability of a thousandth, below which nobody is listed.
+const LIKELY: f64 = -6.9;
 /// A log ratio from which a group ties a member to the seeds (purity).
 const TIES: f64 = 1.0;
 /// Up to this many hosts a provider may be a large part of the population, and its own hosts have to be kept out of the
@@ -50,11 +52,36 @@ pub(super) struct Grown {
 }
 
 impl Grown {
-    /// Finds the candidates, with what the set says of each.
+    /// Finds the candidates, with what the set says of each: all that share a value with it that is not too common.
     pub(super) fn gather(&mut self, ground: Ground<'_>) {
-        let hosts = gather(ground.population, &self.set.hosts, &self.set.members).into_iter();
-        let hosts = hosts.filter(|host| may_come(ground.population, &self.confirmed, *host));
-        self.candidates = hosts.map(|host| (host, self.score(ground, host))).collect();
+        let hosts = gather(ground.population, &self.set.hosts, &self.set.members);
+        self.candidates = self.scored(ground, hosts).collect();
+    }
+
+    /// The same without those whose log odds are below [`LIKELY`].
+    fn gather_likely(&mut self, ground: Ground<'_>) {
+        let hosts = within(ground, &self.set, LIKELY);
+        self.candidates = self.scored(ground, hosts).filter(|(_, scored)| scored.log_odds >= LIKELY).collect();
+    }
+
+    /// The same among the candidates of a set that comes no less far, and the members.
+    pub(super) fn gather_among(&mut self, ground: Ground<'_>, candidates: &[(u32, Scored)]) {
+        let members = self.set.members.iter().map(|one| one.0);
+        let mut hosts: Vec<u32> = candidates.iter().map(|one| one.0).chain(members).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        self.candidates = self.scored(ground, hosts).filter(|(_, scored)| scored.log_odds >= LIKELY).collect();
+    }
+
+    fn scored(&self, ground: Ground<'_>, hosts: Vec<u32>) -> impl Iterator<Item = (u32, Scored)> {
+        let hosts = hosts.into_iter().filter(move |host| may_come(ground.population, &self.confirmed, *host));
+        hosts.map(move |host| (host, self.score(ground, host)))
+    }
+
+    /// What the set says of one of its candidates.
+    pub(super) fn candidate(&self, host: u32) -> Option<&Scored> {
+        let place = self.candidates.binary_search_by_key(&host, |one| one.0).ok()?;
+        self.candidates.get(place).map(|one| &one.1)
     }
 
     /// What the set says of a host.
@@ -76,7 +103,7 @@ impl Grown {
 /// Grows a set from `seeds` (ascending). Hosts in `barred` never come in.
 pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) -> Grown {
     let mut grown = grow_set(ground, seeds, barred);
-    grown.gather(ground);
+    grown.gather_likely(ground);
     grown
 }
 
@@ -87,19 +114,9 @@ pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>
     let kin = kin(ground, &confirmed, barred);
     let mut set = Counted::confirmed(ground, confirmed, &kin);
     let seed_profile = set.hosts.clone();
-    let mut reach = ground.hands.reach();
     for round in 0..ROUNDS - 1 {
         let least = threshold(round);
-        let listed = listed(population, &set.hosts);
-        let log_odds = (least / (1.0 - least)).ln();
-        let mut near: Vec<u32> = Vec::new();
-        // The mean of two counts is never above both.
-        for (profile, members) in set.views() {
-            near.extend(reach.within(ground, profile, &listed, members, log_odds));
-        }
-        near.sort_unstable();
-        near.dedup();
-        let scored: Vec<(u32, f64)> = near
+        let scored: Vec<(u32, f64)> = within(ground, &set, (least / (1.0 - least)).ln())
             .into_iter()
             .filter(|host| may_come(population, seeds, *host))
             .map(|host| (host, set.score(ground, host).probability()))
@@ -111,7 +128,6 @@ pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>
         }
         set = Counted::grown(ground, next, seeds, &kin);
     }
-    drop(reach);
     let mut fleets = fleet::fleets(ground, &set.members, &set.hosts, seeds);
     let stays = tied::by_fleet(ground, &fleets);
     if stays.len() < set.members.len() {
@@ -125,6 +141,19 @@ pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>
     fleet::judge(ground, &mut fleets, seeds, purity);
     let candidates = Vec::new();
     Grown { set, tied, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
+}
+
+/// The hosts that may score these log odds, and the members; ascending.
+fn within(ground: Ground<'_>, set: &Counted, least: f64) -> Vec<u32> {
+    let listed = listed(ground.population, &set.hosts);
+    // The mean of two counts is never above both.
+    let mut near: Vec<u32> = ground.hands.with_reach(|reach| {
+        let near = set.views().flat_map(|(profile, members)| reach.within(ground, profile, &listed, members, least));
+        near.collect()
+    });
+    near.sort_unstable();
+    near.dedup();
+    near
 }
 
 /// Who answers on every port is attributed to nobody.

@@ -5,8 +5,8 @@
 //! regression, fitted on labelled worlds, turns what they agree in into a probability. Holders that are likely the
 //! seed's own are then no background for it (`score`), and a value of another hand speaks against.
 
-use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::pair;
 use super::population::{Population, at, small};
@@ -46,25 +46,30 @@ pub(super) struct Told {
 /// What is known by value, computed once each.
 #[derive(Debug, Default)]
 pub(super) struct Hands {
-    known: RefCell<HashMap<(Rung, u32), Told>>,
-    reach: RefCell<Reach>,
+    known: RwLock<HashMap<(Rung, u32), Told>>,
+    reach: Mutex<Vec<Reach>>,
 }
 
 impl Hands {
-    /// Room for sums by host, used again and again.
-    pub(super) fn reach(&self) -> RefMut<'_, Reach> {
-        self.reach.borrow_mut()
+    /// Lends room for sums by host, used again and again.
+    pub(super) fn with_reach<T>(&self, work: impl FnOnce(&mut Reach) -> T) -> T {
+        let pool = || self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reach = pool().pop().unwrap_or_default();
+        let out = work(&mut reach);
+        pool().push(reach);
+        out
     }
 
     /// What is known of this value.
     pub(super) fn of(&self, ground: Ground<'_>, rung: Rung, code: u32) -> Told {
-        if let Some(known) = self.known.borrow().get(&(rung, code)) {
-            return *known;
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&(rung, code)).copied();
+        if let Some(known) = known {
+            return known;
         }
         let habit = ground.defaults.habit(rung, ground.population.column(rung).value(code));
         let hand = if habit.is_some() { 0.0 } else { hand(ground.population, ground.weights, rung, code) };
         let told = Told { habit, hand };
-        self.known.borrow_mut().insert((rung, code), told);
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert((rung, code), told);
         told
     }
 }

@@ -45,6 +45,7 @@ mod solve;
 mod theory;
 mod tied;
 mod update;
+mod view;
 mod weights;
 mod why;
 
@@ -90,7 +91,13 @@ impl<'a> Linkage<'a> {
     }
 
     fn ground(&self) -> Ground<'_> {
-        Ground { population: self.population, weights: self.weights, defaults: &self.defaults, hands: &self.hands }
+        Ground {
+            population: self.population,
+            weights: self.weights,
+            defaults: &self.defaults,
+            hands: &self.hands,
+            strangers: 1.0,
+        }
     }
 
     /// Links all hosts to the providers of `seeds`, with the analyst's `verdicts`, and groups the rest.

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claim;
-use super::grow::{Grown, grow, left_by_rivals};
+use super::grow::{Grown, left_by_rivals};
+use super::logistic::probability;
 use super::population::Population;
-use super::score::{Ground, Member, Profile, Scored};
-use super::theory::{Theory, theories};
+use super::score::{Ground, Scored};
+use super::theory::Theory;
+use super::view::{Said, VIEWS, View, views};
 use crate::finding::{Level, Seed, Subject, Verdict};
 
 /// A provider with everything known of it.
@@ -19,19 +21,18 @@ pub(super) struct Provider {
     pub(super) confirmed: BTreeMap<u32, String>,
     /// Hosts an analyst rejected.
     pub(super) rejected: BTreeMap<u32, String>,
-    pub(super) grown: Grown,
-    /// Sets grown around others that the confirmed hosts fit.
-    pub(super) theories: Vec<Theory>,
-    /// The rejected hosts, counted; `None` without any.
-    refused: Option<Profile>,
+    /// With strangers as they were heard.
+    pub(super) heard: View,
+    /// With strangers taken for less and for more alike.
+    otherwise: Vec<View>,
 }
 
 /// All providers of a case, and what each says of the hosts it may claim.
 #[derive(Debug)]
 pub(super) struct Providers {
     pub(super) all: Vec<Provider>,
-    /// For each host the log odds (against background) of every provider that claims it.
-    claims: BTreeMap<u32, Vec<(usize, f64)>>,
+    /// In each view, for each host the log odds (against background) of every provider that claims it.
+    claims: Vec<BTreeMap<u32, Vec<(usize, f64)>>>,
 }
 
 /// One provider's claim to one host.
@@ -39,8 +40,10 @@ pub(super) struct Providers {
 pub(super) struct Claim {
     /// Calibrated probability, bounded by the level.
     pub(super) score: f64,
-    /// The probability before it was calibrated and bounded.
+    /// The mean of all views, before it is calibrated.
     pub(super) said: f64,
+    /// What each view says, that with strangers as heard first.
+    pub(super) views: [f64; VIEWS],
     pub(super) level: Level,
     pub(super) scored: Scored,
     /// The strongest other provider, with its share of this host's odds.
@@ -50,38 +53,37 @@ pub(super) struct Claim {
 }
 
 impl Provider {
+    /// What is grown, view by view.
+    fn views(&self) -> impl Iterator<Item = &View> {
+        std::iter::once(&self.heard).chain(&self.otherwise)
+    }
+
     /// All hosts that may be its, ascending.
     pub(super) fn candidates(&self) -> Vec<u32> {
-        let sets = std::iter::once(&self.grown).chain(self.theories.iter().map(|theory| &theory.grown));
-        let mut all: Vec<u32> = sets.flat_map(|set| set.candidates.iter().map(|one| one.0)).collect();
+        let mut all: Vec<u32> = self.views().flat_map(View::candidates).collect();
         all.sort_unstable();
         all.dedup();
         all
     }
 
-    /// A bound of the score of its claim to a host, for the price of a search: a claim is never above what its sets say.
+    /// A bound of the score of its claim to a host, for the price of a search.
     pub(super) fn at_most(&self, ground: Ground<'_>, host: u32) -> f64 {
         if self.confirmed.contains_key(&host) {
             return 1.0;
         }
-        let of = |set: &Grown| {
-            let place = set.candidates.binary_search_by_key(&host, |one| one.0).ok();
-            place.and_then(|place| set.candidates.get(place)).map(|one| one.1.probability())
-        };
-        let own = of(&self.grown).unwrap_or_else(|| self.grown.score(ground, host).probability());
-        let theories = self.theories.iter().filter_map(|theory| Some(theory.fit * of(&theory.grown)?));
+        let said: f64 = self.views().map(|view| view.at_most(host)).sum();
         // A little more, for the last digits.
-        ground.weights.kept.read((theories.fold(own, f64::max) * (1.0 + 1e-9)).min(1.0))
+        ground.weights.kept.read((said * (1.0 + 1e-9)).min(1.0))
     }
 
     /// The theory by which a claim was made, if it was.
     pub(super) fn theory(&self, claim: &Claim) -> Option<&Theory> {
-        claim.theory.and_then(|place| self.theories.get(place))
+        claim.theory.and_then(|place| self.heard.theories.get(place))
     }
 
     /// The set by which a claim was made.
     pub(super) fn set(&self, claim: &Claim) -> &Grown {
-        self.theory(claim).map_or(&self.grown, |theory| &theory.grown)
+        self.theory(claim).map_or(&self.heard.grown, |theory| &theory.grown)
     }
 }
 
@@ -105,23 +107,22 @@ pub(super) fn providers(ground: Ground<'_>, seeds: &[Seed], verdicts: &[Verdict]
         let barred: BTreeSet<u32> =
             others.chain(one.rejected.keys()).filter(|host| !one.confirmed.contains_key(host)).copied().collect();
         let confirmed: Vec<u32> = one.confirmed.keys().copied().collect();
-        let grown = grow(ground, &confirmed, &barred);
-        let refused: Vec<Member> = one.rejected.keys().map(|host| (*host, 1.0)).collect();
-        let refused = (!refused.is_empty()).then(|| Profile::new(ground, &refused, &[]));
+        let (heard, otherwise) = views(ground, &confirmed, &barred, one.rejected.keys().copied());
         all.push(Provider {
             name: name.clone(),
             first_seed: one.first_seed.clone().unwrap_or_default(),
             confirmed: one.confirmed.clone(),
             rejected: one.rejected.clone(),
-            theories: theories(ground, &grown, &barred),
-            grown,
-            refused,
+            heard,
+            otherwise,
         });
     }
-    let mut claims: BTreeMap<u32, Vec<(usize, f64)>> = BTreeMap::new();
+    let mut claims: Vec<BTreeMap<u32, Vec<(usize, f64)>>> = vec![BTreeMap::new(); VIEWS];
     for (place, provider) in all.iter().enumerate() {
-        for (host, scored) in &provider.grown.candidates {
-            claims.entry(*host).or_default().push((place, scored.log_odds));
+        for (view, claims) in provider.views().zip(&mut claims) {
+            for (host, scored) in &view.grown.candidates {
+                claims.entry(*host).or_default().push((place, scored.log_odds));
+            }
         }
     }
     Providers { all, claims }
@@ -164,43 +165,41 @@ impl Providers {
     /// The claim of the provider at `place` to a host; `None` for a host it cannot claim: rejected, or another's.
     pub(super) fn claim(&self, ground: Ground<'_>, place: usize, host: u32) -> Option<Claim> {
         let provider = self.all.get(place)?;
-        let grown = &provider.grown;
         if provider.confirmed.contains_key(&host) {
-            let scored = grown.score(ground, host);
-            return Some(Claim { score: 1.0, said: 1.0, level: Level::Provider, scored, rival: None, theory: None });
+            let (score, scored) = (1.0, provider.heard.grown.score(ground, host));
+            let views = [score; VIEWS];
+            return Some(Claim {
+                score,
+                said: score,
+                views,
+                level: Level::Provider,
+                scored,
+                rival: None,
+                theory: None,
+            });
         }
         let anothers = self.all.iter().any(|other| other.confirmed.contains_key(&host));
         if anothers || provider.rejected.contains_key(&host) || ground.population.answers_everywhere(host) {
             return None;
         }
-        let known = grown.candidates.binary_search_by_key(&host, |one| one.0).ok();
-        let scored =
-            known.and_then(|at| grown.candidates.get(at)).map_or_else(|| grown.score(ground, host), |one| one.1);
-        let mut rivals: Vec<(usize, f64)> =
-            self.claims.get(&host).into_iter().flatten().filter(|(other, _)| *other != place).copied().collect();
+        let of = |claims: &BTreeMap<u32, Vec<(usize, f64)>>| -> Vec<(usize, f64)> {
+            claims.get(&host).into_iter().flatten().filter(|(other, _)| *other != place).copied().collect()
+        };
+        let all = provider.views().zip(&self.claims);
+        let all = all.map(|(view, claims)| (view, view.say(ground, host, of(claims).iter().map(|rival| rival.1))));
+        let all: Vec<(&View, Said)> = all.collect();
+        let said: f64 = all.iter().map(|(view, said)| view.weighted(said)).sum();
+        let shown = all.first()?.1;
+        let mut views = [0.0; VIEWS];
+        views.iter_mut().zip(&all).for_each(|(slot, (_, said))| *slot = said.probability);
+        let mut rivals = self.claims.first().map(of).unwrap_or_default();
         rivals.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let refused = provider.refused.as_ref().map(|refused| refused.score(ground, host, 0.0).log_odds);
-        let against = rivals.iter().map(|rival| rival.1).chain(refused);
-        let mut probability = grown.probability(ground, host, &scored);
-        let mut shown = scored;
-        let mut level = claim::tied_level(ground, grown, host, &scored);
-        let mut theory = None;
-        for (place, one) in provider.theories.iter().enumerate() {
-            let Some((by_set, by_theory)) = one.claim(ground, host) else { continue };
-            if by_theory > probability {
-                probability = by_theory;
-                shown = by_set;
-                level = claim::tied_level(ground, &one.grown, host, &by_set);
-                theory = Some(place);
-            }
-        }
-        let said = probability * left_by_rivals(scored.log_odds, against);
-        let score = ground.weights.kept.read(said);
         let rival = rivals.first().map(|(other, log)| {
             let others = rivals.iter().filter(|(one, _)| one != other).map(|rival| rival.1);
-            let share = super::logistic::probability(*log) * left_by_rivals(*log, others.chain([scored.log_odds]));
-            (*other, share)
+            (*other, probability(*log) * left_by_rivals(*log, others.chain([shown.own])))
         });
-        Some(Claim { score: claim::bound(score, level), said, level, scored: shown, rival, theory })
+        let Said { level, scored, theory, .. } = shown;
+        let score = claim::bound(ground.weights.kept.read(said), level);
+        Some(Claim { score, said, views, level, scored, rival, theory })
     }
 }

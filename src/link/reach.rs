@@ -190,14 +190,15 @@ mod tests {
         let population = builder.finish();
         let (weights, labels) = (Weights::builtin().unwrap(), Labels::builtin().unwrap());
         let (defaults, hands) = (Defaults::new(&labels), Hands::default());
-        let ground = Ground { population: &population, weights: &weights, defaults: &defaults, hands: &hands };
+        let ground =
+            Ground { population: &population, weights: &weights, defaults: &defaults, hands: &hands, strangers: 1.0 };
         let mut left_out = 0;
         for seed in (0..60).map(|n| n * 49) {
             let members = grow::grow(ground, &[seed], &BTreeSet::new()).set.members;
             let profile = Profile::new(ground, &members, &[]);
             let listed = grow::listed(&population, &profile);
             for least in [-4.0, 0.0, 2.0, 4.0] {
-                let within = hands.reach().within(ground, &profile, &listed, &members, least);
+                let within = hands.with_reach(|reach| reach.within(ground, &profile, &listed, &members, least));
                 for host in grow::gather(&population, &profile, &members) {
                     let own = super::super::score::weight_in(&members, host);
                     let reaches = profile.score(ground, host, own).log_odds >= least;

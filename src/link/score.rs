@@ -71,6 +71,8 @@ pub(super) struct Ground<'a> {
     pub(super) weights: &'a Weights,
     pub(super) defaults: &'a Defaults<'a>,
     pub(super) hands: &'a Hands,
+    /// How much more common than heard shared values are taken to be among strangers ([`super::view`]).
+    pub(super) strangers: f64,
 }
 
 /// A value that members of a set show.
@@ -215,7 +217,7 @@ impl Profile {
 
     /// The same where the members, whose weights say how far they are no background, count by `shares`: the same hosts.
     pub(super) fn shared(ground: Ground<'_>, members: &[Member], shares: &[Member], kin: &[u32]) -> Self {
-        let Ground { population, weights, hands, .. } = ground;
+        let Ground { population, weights, hands, strangers, .. } = ground;
         let mut kin: Vec<u32> = kin.to_vec();
         kin.retain(|host| members.binary_search_by_key(host, |member| member.0).is_err());
         let kin_mass = f64::from(small(kin.len()));
@@ -247,6 +249,8 @@ impl Profile {
                 let others = f64::from(column.count(*code)) - whole - f64::from(small(kin_here));
                 let Told { habit, hand } = hands.of(ground, rung, *code);
                 let rarity = outside / (others.max(0.0) * (1.0 - hand) + 0.5);
+                // Odds, not shares, are taken for so much higher: a share is at most 1.
+                let rarity = 1.0 + (rarity - 1.0).max(0.0) / strangers;
                 profile.held.push(Held { code: *code, mass, members: small(same.len()), rarity, habit, hand });
             }
             if let Some(seen) = background.get_mut(group_place(rung)) {

@@ -54,8 +54,7 @@ impl Theory {
     /// What the set says of a host, and the probability that the host is the confirmed hosts' operator's because it is
     /// the set's. `None` for a host that the set does not come near.
     pub(super) fn claim(&self, ground: Ground<'_>, host: u32) -> Option<(Scored, f64)> {
-        let place = self.grown.candidates.binary_search_by_key(&host, |one| one.0).ok()?;
-        let scored = self.grown.candidates.get(place)?.1;
+        let scored = *self.grown.candidate(host)?;
         Some((scored, self.fit * self.grown.probability(ground, host, &scored)))
     }
 }

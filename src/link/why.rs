@@ -65,7 +65,13 @@ pub struct Explanation {
     pub score_in_set: f64,
     /// Probability by the hosts alone that the set grew from.
     pub score_by_seeds: f64,
-    /// The probability with rivals and theories, before it is read off the table of what such scores have kept.
+    /// The probability with rivals, theories and level, with strangers as they were heard; `None` for one other host.
+    pub score_as_heard: Option<f64>,
+    /// The same if strangers showed each shared value a third as often as they were heard to.
+    pub score_if_rarer: Option<f64>,
+    /// The same if they showed it seven times as often.
+    pub score_if_commoner: Option<f64>,
+    /// The mean of these three, the second for half, before it is read off the table of what such scores have kept.
     pub said: f64,
     /// The calibrated probability: as in the ranking.
     pub score: f64,
@@ -106,8 +112,8 @@ pub(super) fn against_provider(
     let place = providers.all.iter().position(|provider| provider.name == name)?;
     let provider = providers.all.get(place)?;
     let claim = providers.claim(ground, place, host);
-    let grown = claim.as_ref().map_or(&provider.grown, |claim| provider.set(claim));
-    let scored = claim.map_or_else(|| provider.grown.score(ground, host), |claim| claim.scored);
+    let grown = claim.as_ref().map_or(&provider.heard.grown, |claim| provider.set(claim));
+    let scored = claim.map_or_else(|| provider.heard.grown.score(ground, host), |claim| claim.scored);
     let mut out = from_table(ground, &grown.set.hosts, &grown.set.members, &scored, host);
     let alone = f64::from(u8::from(is_confirmed(&grown.confirmed, host)));
     name.clone_into(&mut out.against);
@@ -120,6 +126,8 @@ pub(super) fn against_provider(
     if let Some(claim) = claim {
         out.score = rounded(claim.score, 9);
         out.said = rounded(claim.said, 9);
+        let [heard, rarer, commoner] = claim.views.map(|view| Some(rounded(view, 9)));
+        (out.score_as_heard, out.score_if_rarer, out.score_if_commoner) = (heard, rarer, commoner);
         out.level = claim.level;
         if let Some(theory) = provider.theory(&claim) {
             out.around = Some(ground.population.address(theory.around));
@@ -180,6 +188,9 @@ fn from_table(ground: Ground<'_>, profile: &Profile, members: &[Member], scored:
         log10_lr_without_strongest: log10(without),
         score_in_set: rounded(logistic::probability(scored.log_odds), 9),
         score_by_seeds: 0.0,
+        score_as_heard: None,
+        score_if_rarer: None,
+        score_if_commoner: None,
         said: 0.0,
         score: 0.0,
         level: Level::Chance,

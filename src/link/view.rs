@@ -1,0 +1,120 @@
+//! A provider's set under one view of how common habits are among strangers.
+//!
+//! The share of strangers that show a value is an estimate: those that were heard may be few, or others than a provider's
+//! hosts stand among. So each set is grown three times: with every shared value as common among strangers as it was heard,
+//! a third as common, and seven times as common. What is said of a host is the mean. A host that stays where strangers are
+//! taken for more alike is a surer one than a host that does not; one that comes in only where they are taken for less
+//! alike is worth a look, and no more. Sets around other hosts ([`super::theory`]) are not grown for the latter.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use super::claim;
+use super::grow::{Grown, grow, grow_set, left_by_rivals};
+use super::score::{Ground, Member, Profile, Scored};
+use super::theory::{Theory, theories};
+use crate::finding::Level;
+
+/// Number of views.
+pub(super) const VIEWS: usize = 3;
+/// How much more common than heard a shared value is taken to be among strangers, and what the view counts. The first, as
+/// heard, is the one that is shown.
+const STRANGERS: [(f64, f64); VIEWS] = [(1.0, 0.4), (1.0 / 3.0, 0.2), (7.0, 0.4)];
+
+/// What is grown from a provider's confirmed hosts under one view.
+#[derive(Debug)]
+pub(super) struct View {
+    /// What it counts among all.
+    weight: f64,
+    pub(super) grown: Grown,
+    /// Sets grown around others that the confirmed hosts fit.
+    pub(super) theories: Vec<Theory>,
+    /// The rejected hosts, counted; `None` without any.
+    refused: Option<Profile>,
+}
+
+/// What one view says of a host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
+    /// The probability that it is the provider's, with rivals, bounded by the level.
+    pub(super) probability: f64,
+    pub(super) level: Level,
+    pub(super) scored: Scored,
+    /// The log odds of the provider's own set.
+    pub(super) own: f64,
+    /// The place of the theory that says it, where that says more than the provider's own set.
+    pub(super) theory: Option<usize>,
+}
+
+/// All views of a provider, the one as heard first.
+pub(super) fn views(
+    ground: Ground<'_>,
+    confirmed: &[u32],
+    barred: &BTreeSet<u32>,
+    rejected: impl Iterator<Item = u32>,
+) -> (View, Vec<View>) {
+    let refused: Vec<Member> = rejected.map(|host| (host, 1.0)).collect();
+    let [heard, rarer, commoner] = STRANGERS.map(|(strangers, weight)| (Ground { strangers, ..ground }, weight));
+    let of = |(ground, weight): (Ground<'_>, f64), grown: Grown, theories: Vec<Theory>| {
+        let refused = (!refused.is_empty()).then(|| Profile::new(ground, &refused, &[]));
+        View { weight, grown, theories, refused }
+    };
+    thread::scope(|scope| {
+        let less_alike = scope.spawn(|| of(rarer, grow(rarer.0, confirmed, barred), Vec::new()));
+        let grown = grow(heard.0, confirmed, barred);
+        let mut cautious = grow_set(commoner.0, confirmed, barred);
+        cautious.gather_among(commoner.0, &grown.candidates);
+        let around = theories(commoner.0, &cautious, barred);
+        let more_alike = of(commoner, cautious, around);
+        let around = theories(heard.0, &grown, barred);
+        let as_heard = of(heard, grown, around);
+        let less_alike = less_alike.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (as_heard, vec![less_alike, more_alike])
+    })
+}
+
+impl View {
+    /// All hosts that may be the provider's, with repetitions.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = u32> {
+        let sets = std::iter::once(&self.grown).chain(self.theories.iter().map(|theory| &theory.grown));
+        sets.flat_map(|set| set.candidates.iter().map(|one| one.0))
+    }
+
+    /// A bound of what it says of a host, times its weight, for the price of a search: a claim is never above what its
+    /// sets say.
+    pub(super) fn at_most(&self, host: u32) -> f64 {
+        let of = |set: &Grown| set.candidate(host).map(Scored::probability);
+        let own = of(&self.grown).unwrap_or(0.0);
+        let theories = self.theories.iter().filter_map(|theory| Some(theory.fit * of(&theory.grown)?));
+        self.weight * theories.fold(own, f64::max)
+    }
+
+    /// What it says of a host that others claim with these log odds.
+    pub(super) fn say(&self, ground: Ground<'_>, host: u32, rivals: impl Iterator<Item = f64>) -> Said {
+        let grown = &self.grown;
+        let known = grown.candidate(host).copied();
+        let scored = known.unwrap_or_else(|| grown.score(ground, host));
+        let refused = self.refused.as_ref().map(|refused| refused.score(ground, host, 0.0).log_odds);
+        // Who is no candidate shares nothing with the set that is not too common.
+        let mut probability = known.map_or(0.0, |scored| grown.probability(ground, host, &scored));
+        let mut shown = scored;
+        let mut level = claim::tied_level(ground, grown, host, &scored);
+        let mut theory = None;
+        for (place, one) in self.theories.iter().enumerate() {
+            let Some((by_set, by_theory)) = one.claim(ground, host) else { continue };
+            if by_theory > probability {
+                probability = by_theory;
+                shown = by_set;
+                level = claim::tied_level(ground, &one.grown, host, &by_set);
+                theory = Some(place);
+            }
+        }
+        let probability = probability * left_by_rivals(scored.log_odds, rivals.chain(refused));
+        Said { probability: claim::bound(probability, level), level, scored: shown, own: scored.log_odds, theory }
+    }
+
+    /// The same times its weight.
+    pub(super) fn weighted(&self, said: &Said) -> f64 {
+        self.weight * said.probability
+    }
+}
