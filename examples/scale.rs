@@ -153,7 +153,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(population);
     let back = Population::from_parts(|part| {
         let bytes = parts.remove(part).unwrap_or_default();
-        Ok::<_, std::io::Error>(|| Ok(bytes))
+        Ok::<_, std::io::Error>(|| Some(bytes))
     })?;
     let population = back.ok_or("the parts do not fit")?;
     step(&mut said, "read back")?;

@@ -65,10 +65,7 @@ fn columns(case: &Case, seeds: &[Seed]) -> Result<(Population, Option<ColumnsSta
 }
 
 /// Reads a part of the columns, and gives what unpacks it.
-fn unpacking(
-    case: &Case,
-    part: &str,
-) -> Result<impl FnOnce() -> Result<Vec<u8>, StoreError> + Send + use<>, StoreError> {
+fn unpacking(case: &Case, part: &str) -> Result<impl FnOnce() -> Option<Vec<u8>> + Send + use<>, StoreError> {
     let packed = case.column(part)?;
     Ok(move || packed.unpack())
 }

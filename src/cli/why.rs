@@ -212,7 +212,6 @@ fn words(one: &Explanation) -> String {
         show_percent(one.score_in_set),
         show_percent(one.score_by_seeds)
     );
-    let mut last = String::new();
     if let (Some(heard), Some(rarer), Some(commoner)) = (one.score_as_heard, one.score_if_rarer, one.score_if_commoner)
     {
         let _ = writeln!(
@@ -222,8 +221,9 @@ fn words(one: &Explanation) -> String {
             show_percent(commoner),
             show_percent(rarer)
         );
-        last.push_str(": the mean of these (the last for half), as such means have held on labelled hosts");
+        let _ =
+            write!(out, "the mean of these three (the last counts half), as such means have held on labelled hosts: ");
     }
-    let _ = writeln!(out, "{} in the end{last}\n", show_percent(one.score));
+    let _ = writeln!(out, "{} in the end\n", show_percent(one.score));
     out
 }

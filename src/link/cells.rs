@@ -75,7 +75,7 @@ impl Cells {
     }
 
     /// The cells of these.
-    pub(super) fn shared(&self) -> &[u32] {
+    pub(super) fn cells(&self) -> &[u32] {
         &self.values
     }
 
@@ -130,7 +130,23 @@ impl Cells {
         let beyond =
             self.observed.last().is_some_and(|last| !hosts.is_multiple_of(WORD) && last >> (hosts % WORD) != 0);
         let within = self.observed.iter().zip(&self.shared).all(|(observed, shared)| shared & !observed == 0);
-        !beyond && within && self.values.iter().all(|cell| *cell < LONE)
+        !beyond && within && self.values.iter().all(|cell| *cell < LONE) && self.spill_fits()
+    }
+
+    /// True when the spilled cells have their codes one after the other, two or more each, ascending, and nothing is left: a
+    /// few bytes that many cells point at would fill the memory with postings.
+    fn spill_fits(&self) -> bool {
+        let mut left = self.spill.as_slice();
+        for cell in self.values.iter().filter(|cell| *cell & SPILLED != 0) {
+            let is_next = at(cell & !SPILLED) == self.spill.len() - left.len();
+            let Some((length, rest)) = left.split_first().filter(|_| is_next) else { return false };
+            let Some((codes, rest)) = rest.split_at_checked(at(*length)) else { return false };
+            if codes.len() < 2 || !codes.is_sorted_by(|one, other| one < other) {
+                return false;
+            }
+            left = rest;
+        }
+        left.is_empty()
     }
 }
 
@@ -146,4 +162,66 @@ fn ones(mut word: u64) -> impl Iterator<Item = u32> {
 /// Bytes as numbers.
 pub(super) fn words(bytes: &[u8]) -> Vec<u32> {
     bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a host shows: nothing, a value of its own, one that others show too, or several.
+    fn shown(host: u32) -> Vec<u32> {
+        match host * 7 % 11 {
+            0..=3 => Vec::new(),
+            4 | 5 => vec![LONE],
+            6..=8 => vec![host % 40],
+            _ => vec![host % 13, 20 + host % 5, LONE],
+        }
+    }
+
+    fn filled(hosts: u32) -> Cells {
+        let mut cells = Cells::absent(at(hosts));
+        (0..hosts).for_each(|host| cells.fill(host, &shown(host)));
+        cells
+    }
+
+    #[test]
+    fn every_host_keeps_its_cell_at_the_ends_of_words_and_pieces() {
+        for hosts in [0, 1, 63, 64, 65, 127, 128, 129, 2047, 2048, 2049] {
+            let bytes = filled(hosts).bytes();
+            let (cells, rest) = Cells::read(&bytes, at(hosts)).unwrap();
+            assert!(rest.is_empty());
+            let mut rows = vec![[ABSENT; RUNGS]; at(hosts)];
+            for (piece, start) in cells.starts(2).into_iter().enumerate() {
+                let first = piece * 2 * WORD;
+                let end = rows.len().min(first + 2 * WORD);
+                cells.write(2 * piece, start, 3, &mut rows[first..end]);
+            }
+            for (host, row) in (0..hosts).zip(&rows) {
+                let shared: Vec<u32> = shown(host).into_iter().filter(|code| *code != LONE).collect();
+                match row[3] {
+                    ABSENT => assert!(shown(host).is_empty(), "{host} of {hosts}"),
+                    LONE => assert_eq!(shown(host), [LONE], "{host} of {hosts}"),
+                    cell if cell & SPILLED != 0 => {
+                        let place = at(cell & !SPILLED);
+                        let length = at(cells.spill[place]);
+                        assert_eq!(cells.spill[place + 1..=place + length], shared, "{host} of {hosts}");
+                    }
+                    cell => assert_eq!([cell], shared[..], "{host} of {hosts}"),
+                }
+            }
+            let with_shared = (0..hosts).filter(|host| shown(*host).iter().any(|code| *code != LONE));
+            assert_eq!(cells.hosts().collect::<Vec<u32>>(), with_shared.collect::<Vec<u32>>());
+        }
+    }
+
+    #[test]
+    fn cells_that_point_at_one_run_together_are_not_taken() {
+        let mut cells = Cells::absent(3);
+        (0..3).for_each(|host| cells.fill(host, &[1, 2]));
+        assert!(Cells::read(&cells.bytes(), 3).is_some());
+        cells.values = vec![SPILLED; 3];
+        assert!(Cells::read(&cells.bytes(), 3).is_none());
+        cells.spill.truncate(3);
+        assert!(Cells::read(&cells.bytes(), 3).is_none());
+    }
 }

@@ -90,13 +90,13 @@ impl Shelf {
     /// What belongs to these cells; `None` when they and the values are not of one piece.
     fn of(cells: &Cells, spill: Vec<u32>, values: Texts) -> Option<Self> {
         let mut starts = vec![0_u32; values.places.len() + 1];
-        for code in cells.shared().iter().flat_map(|cell| codes(&spill, cell)) {
+        for code in cells.cells().iter().flat_map(|cell| codes(&spill, cell)) {
             *starts.get_mut(at(*code).checked_add(1)?)? += 1;
         }
         let starts = sums(starts)?;
         let mut next = starts.clone();
         let mut postings = vec![0; at(*starts.last()?)];
-        for (cell, host) in cells.shared().iter().zip(cells.hosts()) {
+        for (cell, host) in cells.cells().iter().zip(cells.hosts()) {
             for code in codes(&spill, cell) {
                 let place = next.get_mut(at(*code))?;
                 *postings.get_mut(at(*place))? = host;

@@ -77,19 +77,21 @@ impl Population {
     /// The same with what is needed to add hosts.
     ///
     /// # Errors
-    /// What `part` and its packets give.
+    /// What `part` gives.
     pub fn from_all_parts<P, E>(mut part: impl FnMut(&str) -> Result<P, E>) -> Result<Option<Self>, E>
     where
-        P: FnOnce() -> Result<Vec<u8>, E> + Send,
-        E: Send,
+        P: FnOnce() -> Option<Vec<u8>> + Send,
     {
         let Some(population) = Self::from_parts(&mut part)? else { return Ok(None) };
         let mut aside = Aside::default();
         for (rung, slot) in Rung::ALL.into_iter().zip(&mut aside.lone) {
-            let Some(lone) = read_lone(&part(&lone_part(rung))?()?, population.len()) else { return Ok(None) };
+            let bytes = part(&lone_part(rung))?();
+            let Some(lone) = bytes.and_then(|bytes| read_lone(&bytes, population.len())) else { return Ok(None) };
             *slot = lone;
         }
-        let Some(simhashes) = read_simhashes(&part(SIMHASHES)?()?, population.len()) else { return Ok(None) };
+        let bytes = part(SIMHASHES)?();
+        let simhashes = bytes.and_then(|bytes| read_simhashes(&bytes, population.len()));
+        let Some(simhashes) = simhashes else { return Ok(None) };
         aside.simhashes = simhashes;
         Ok(Some(population.with_aside(aside)))
     }
@@ -113,20 +115,19 @@ impl Population {
     }
 
     /// A population from its parts; `None` when they do not fit together. `part` is called for one after the other; what it
-    /// gives is unpacked on all processors.
+    /// gives unpacks them on all processors, to `None` where they are damaged.
     ///
     /// # Errors
-    /// What `part` and its packets give.
+    /// What `part` gives.
     pub fn from_parts<P, E>(mut part: impl FnMut(&str) -> Result<P, E>) -> Result<Option<Self>, E>
     where
-        P: FnOnce() -> Result<Vec<u8>, E> + Send,
-        E: Send,
+        P: FnOnce() -> Option<Vec<u8>> + Send,
     {
-        let Some((addresses, everywhere)) = read_hosts(&part(HOSTS)?()?) else { return Ok(None) };
+        let hosts = part(HOSTS)?();
+        let Some((addresses, everywhere)) = hosts.and_then(|bytes| read_hosts(&bytes)) else { return Ok(None) };
         let packed = Rung::ALL.into_iter().map(|rung| part(rung.name())).collect::<Result<Vec<P>, E>>()?;
         let hosts = addresses.len();
-        let read = parallel::map(packed, |packed| Ok(packed()?).map(|bytes| read_column(&bytes, hosts)));
-        let rungs = read.into_iter().collect::<Result<Vec<Option<Filled>>, E>>()?;
+        let rungs = parallel::map(packed, |packed| packed().and_then(|bytes| read_column(&bytes, hosts)));
         let rungs: Option<Vec<Filled>> = rungs.into_iter().collect();
         Ok(rungs.and_then(|rungs| Self::assemble(addresses, everywhere, rungs)))
     }
@@ -238,7 +239,7 @@ mod tests {
 
     fn population() -> Population {
         let mut builder = Builder::new();
-        for n in 1..=40_u8 {
+        for n in 1..=64_u8 {
             let address = if n % 9 == 0 { format!("2001:db8::{n}") } else { format!("192.0.2.{n}") };
             let mut host = HostFacts::new(address.parse().unwrap());
             host.all_ports = n % 7 == 0;
@@ -255,7 +256,7 @@ mod tests {
         let of = |name: &str| parts.iter().find(|one| one.0 == name).map(|one| one.1.clone()).unwrap_or_default();
         Population::from_all_parts(|name| {
             let bytes = of(name);
-            Ok::<_, ()>(|| Ok(bytes))
+            Ok::<_, ()>(|| Some(bytes))
         })
         .unwrap()
     }
@@ -279,14 +280,14 @@ mod tests {
             for byte in 0..whole[place].1.len() {
                 let mut cut = whole.clone();
                 cut[place].1.truncate(byte);
-                let less = |one: Population| one.len() < 40 || one.aside() != population().aside();
+                let less = |one: Population| one.len() < 64 || one.aside() != population().aside();
                 assert!(read(&cut).is_none_or(less), "{name} cut at {byte}");
                 let mut altered = whole.clone();
                 altered[place].1[byte] ^= 0xff;
                 if let Some(one) = read(&altered) {
                     for (_, column) in one.columns() {
-                        let held = (0..40).flat_map(|host| column.codes(host)).map(|code| column.count(*code)).max();
-                        assert!(held.is_none_or(|count| count <= 120));
+                        let held = (0..64).flat_map(|host| column.codes(host)).map(|code| column.count(*code)).max();
+                        assert!(held.is_none_or(|count| count <= 192));
                     }
                 }
             }

@@ -22,7 +22,8 @@ const ROUNDS: u32 = 6;
 const BUDGET: usize = 30_000;
 /// A value shown by more hosts than this, or than 1 in 100, gathers no candidates.
 const TOO_COMMON: u32 = 300;
-/// Candidates have at least these log odds: a probability of a thousandth, below which nobody is listed.
+/// Candidates have at least these log odds: a probability of a thousandth. Nobody is listed below that, and low scores are
+/// not read upwards ([`super::kept`]).
 const LIKELY: f64 = -6.9;
 /// A log ratio from which a group ties a member to the seeds (purity).
 const TIES: f64 = 1.0;
@@ -60,8 +61,7 @@ impl Grown {
 
     /// The same without those whose log odds are below [`LIKELY`].
     fn gather_likely(&mut self, ground: Ground<'_>) {
-        let hosts = within(ground, &self.set, LIKELY);
-        self.candidates = self.scored(ground, hosts).filter(|(_, scored)| scored.log_odds >= LIKELY).collect();
+        self.keep_likely(ground, within(ground, &self.set, LIKELY));
     }
 
     /// The same among the candidates of a set that comes no less far, and the members.
@@ -70,7 +70,14 @@ impl Grown {
         let mut hosts: Vec<u32> = candidates.iter().map(|one| one.0).chain(members).collect();
         hosts.sort_unstable();
         hosts.dedup();
-        self.candidates = self.scored(ground, hosts).filter(|(_, scored)| scored.log_odds >= LIKELY).collect();
+        self.keep_likely(ground, hosts);
+    }
+
+    /// Takes these for candidates, without those that are not likely; confirmed hosts always are.
+    fn keep_likely(&mut self, ground: Ground<'_>, hosts: Vec<u32>) {
+        let is_likely =
+            |(host, scored): &(u32, Scored)| scored.log_odds >= LIKELY || is_confirmed(&self.confirmed, *host);
+        self.candidates = self.scored(ground, hosts).filter(is_likely).collect();
     }
 
     fn scored(&self, ground: Ground<'_>, hosts: Vec<u32>) -> impl Iterator<Item = (u32, Scored)> {

@@ -144,6 +144,7 @@ fn table(hosts: usize, rungs: &[Cells]) -> Vec<[u32; RUNGS]> {
     /// Words of hosts that are written together: their rows fit the processor's cache.
     const WORDS: usize = 32;
     let starts: Vec<Vec<usize>> = rungs.iter().map(|cells| cells.starts(WORDS)).collect();
+    // Not filled here: the system's empty pages are touched first by all processors.
     let mut table = vec![[0; RUNGS]; hosts];
     let pieces = table.chunks_mut(WORDS * cells::WORD).enumerate().collect();
     parallel::map(pieces, |(piece, rows): (usize, &mut [[u32; RUNGS]])| {

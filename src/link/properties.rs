@@ -161,7 +161,7 @@ proptest! {
         let made = population(&hosts);
         let part = |name: &str| {
             let bytes = made.to_part(name);
-            Ok::<_, ()>(|| Ok(bytes))
+            Ok::<_, ()>(|| Some(bytes))
         };
         let back = Population::from_parts(part).unwrap().unwrap();
         prop_assert_eq!(linked(&back), linked(&made));

@@ -42,8 +42,8 @@ pub(super) struct Claim {
     pub(super) score: f64,
     /// The mean of all views, before it is calibrated.
     pub(super) said: f64,
-    /// What each view says, that with strangers as heard first.
-    pub(super) views: [f64; VIEWS],
+    /// What each view says, that with strangers as heard first; `None` of a confirmed host.
+    pub(super) views: Option<[f64; VIEWS]>,
     pub(super) level: Level,
     pub(super) scored: Scored,
     /// The strongest other provider, with its share of this host's odds.
@@ -166,17 +166,8 @@ impl Providers {
     pub(super) fn claim(&self, ground: Ground<'_>, place: usize, host: u32) -> Option<Claim> {
         let provider = self.all.get(place)?;
         if provider.confirmed.contains_key(&host) {
-            let (score, scored) = (1.0, provider.heard.grown.score(ground, host));
-            let views = [score; VIEWS];
-            return Some(Claim {
-                score,
-                said: score,
-                views,
-                level: Level::Provider,
-                scored,
-                rival: None,
-                theory: None,
-            });
+            let (score, level, scored) = (1.0, Level::Provider, provider.heard.grown.score(ground, host));
+            return Some(Claim { score, said: score, views: None, level, scored, rival: None, theory: None });
         }
         let anothers = self.all.iter().any(|other| other.confirmed.contains_key(&host));
         if anothers || provider.rejected.contains_key(&host) || ground.population.answers_everywhere(host) {
@@ -200,6 +191,6 @@ impl Providers {
         });
         let Said { level, scored, theory, .. } = shown;
         let score = claim::bound(ground.weights.kept.read(said), level);
-        Some(Claim { score, said, views, level, scored, rival, theory })
+        Some(Claim { score, said, views: Some(views), level, scored, rival, theory })
     }
 }

@@ -472,3 +472,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_confirmed_host_like_nobody_is_in_its_cluster_among_many() {
+    // So many that by its own score it would not be listed.
+    let mut builder = Builder::new();
+    let at = |n: u32| IpAddr::V4(Ipv4Addr::from(0x7f4d_0000 + n));
+    for n in 0..90_000 {
+        let mut one = HostFacts::new(at(n));
+        one.asn = Some(64_500 + n % 7);
+        builder.add(&one);
+    }
+    let (population, weights, labels) = (builder.finish(), Weights::builtin().unwrap(), Labels::builtin().unwrap());
+    let found = Linkage::new(&population, &weights, &labels).rank(&[seed("p", at(77))], &[]);
+    let cluster = found.clusters.first().unwrap();
+    assert_eq!(cluster.members.iter().map(|one| one.address).collect::<Vec<IpAddr>>(), [at(77)]);
+    assert_eq!(found.ranking.first().map(|one| (one.address, one.score)), Some((at(77), 1.0)));
+}

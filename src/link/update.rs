@@ -305,7 +305,7 @@ mod tests {
             let part = |name: &str| kept.iter().find(|one| one.0 == name).map(|one| one.1.clone()).unwrap_or_default();
             let read = Population::from_all_parts(|name| {
                 let bytes = part(name);
-                Ok::<_, ()>(|| Ok(bytes))
+                Ok::<_, ()>(|| Some(bytes))
             });
             let read = read.unwrap().unwrap();
             let mut all = old.clone();
@@ -342,7 +342,7 @@ mod tests {
         let first = Builder::new().finish();
         let part = |name: &str| {
             let bytes = first.to_part(name);
-            Ok::<_, ()>(|| Ok(bytes))
+            Ok::<_, ()>(|| Some(bytes))
         };
         let read = Population::from_parts(part).unwrap().unwrap();
         assert!(read.updated(Builder::to_add(), |_| Ok::<_, ()>(None)).unwrap().is_none());

@@ -1,10 +1,11 @@
 //! A provider's set under one view of how common habits are among strangers.
 //!
-//! The share of strangers that show a value is an estimate: those that were heard may be few, or others than a provider's
-//! hosts stand among. So each set is grown three times: with every shared value as common among strangers as it was heard,
-//! a third as common, and seven times as common. What is said of a host is the mean. A host that stays where strangers are
-//! taken for more alike is a surer one than a host that does not; one that comes in only where they are taken for less
-//! alike is worth a look, and no more. Sets around other hosts ([`super::theory`]) are not grown for the latter.
+//! How likely a stranger shows a value is an estimate: those that were heard may be few, or others than a provider's hosts
+//! stand among. So each set is grown three times: with the odds that a stranger shows a shared value as heard, a third of
+//! that, and seven times that. What is said of a host is the mean. A host that stays where strangers are taken for more
+//! alike is surer than one that does not; one that comes in only where they are taken for less alike is worth a look, and
+//! no more: with that view no sets are grown around other hosts ([`super::theory`]). Reasons and level are those of the
+//! view as heard.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -17,8 +18,8 @@ use crate::finding::Level;
 
 /// Number of views.
 pub(super) const VIEWS: usize = 3;
-/// How much more common than heard a shared value is taken to be among strangers, and what the view counts. The first, as
-/// heard, is the one that is shown.
+/// How much higher than heard the odds are taken to be that a stranger shows a shared value, and what the view counts. The
+/// first, as heard, is the one that is shown.
 const STRANGERS: [(f64, f64); VIEWS] = [(1.0, 0.4), (1.0 / 3.0, 0.2), (7.0, 0.4)];
 
 /// What is grown from a provider's confirmed hosts under one view.
@@ -59,17 +60,22 @@ pub(super) fn views(
         let refused = (!refused.is_empty()).then(|| Profile::new(ground, &refused, &[]));
         View { weight, grown, theories, refused }
     };
+    let as_rarer = || of(rarer, grow(rarer.0, confirmed, barred), Vec::new());
     thread::scope(|scope| {
-        let less_alike = scope.spawn(|| of(rarer, grow(rarer.0, confirmed, barred), Vec::new()));
+        let running = thread::Builder::new().spawn_scoped(scope, as_rarer);
         let grown = grow(heard.0, confirmed, barred);
         let mut cautious = grow_set(commoner.0, confirmed, barred);
         cautious.gather_among(commoner.0, &grown.candidates);
         let around = theories(commoner.0, &cautious, barred);
-        let more_alike = of(commoner, cautious, around);
+        let as_commoner = of(commoner, cautious, around);
         let around = theories(heard.0, &grown, barred);
         let as_heard = of(heard, grown, around);
-        let less_alike = less_alike.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (as_heard, vec![less_alike, more_alike])
+        // Where no thread was to be had, after the others.
+        let as_rarer = running.map_or_else(
+            |_| as_rarer(),
+            |running| running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        );
+        (as_heard, vec![as_rarer, as_commoner])
     })
 }
 
@@ -95,10 +101,10 @@ impl View {
         let known = grown.candidate(host).copied();
         let scored = known.unwrap_or_else(|| grown.score(ground, host));
         let refused = self.refused.as_ref().map(|refused| refused.score(ground, host, 0.0).log_odds);
-        // Who is no candidate shares nothing with the set that is not too common.
+        // Of who is no candidate nothing is said: what it shares is too little, or too common to look for.
         let mut probability = known.map_or(0.0, |scored| grown.probability(ground, host, &scored));
         let mut shown = scored;
-        let mut level = claim::tied_level(ground, grown, host, &scored);
+        let mut level = if known.is_some() { claim::tied_level(ground, grown, host, &scored) } else { Level::Chance };
         let mut theory = None;
         for (place, one) in self.theories.iter().enumerate() {
             let Some((by_set, by_theory)) = one.claim(ground, host) else { continue };

@@ -65,13 +65,15 @@ pub struct Explanation {
     pub score_in_set: f64,
     /// Probability by the hosts alone that the set grew from.
     pub score_by_seeds: f64,
-    /// The probability with rivals, theories and level, with strangers as they were heard; `None` for one other host.
+    /// The probability with rivals, theories and level, with strangers as they were heard; `None` for a confirmed host and
+    /// for one other host.
     pub score_as_heard: Option<f64>,
     /// The same if strangers showed each shared value a third as often as they were heard to.
     pub score_if_rarer: Option<f64>,
     /// The same if they showed it seven times as often.
     pub score_if_commoner: Option<f64>,
-    /// The mean of these three, the second for half, before it is read off the table of what such scores have kept.
+    /// The mean of these three, the second for half, before it is read off the table of what such scores have kept; 1 for a
+    /// confirmed host, and as in the set for one other host.
     pub said: f64,
     /// The calibrated probability: as in the ranking.
     pub score: f64,
@@ -101,6 +103,10 @@ pub struct Hinge {
     pub words: String,
 }
 
+/// Of a host that no set comes near.
+const NO_CANDIDATE: &str =
+    "what it shares with the set is too little or too common to look for: it is not among the hosts that are listed";
+
 /// Explains a host against a provider's set; `None` when host or provider are unknown.
 pub(super) fn against_provider(
     ground: Ground<'_>,
@@ -126,15 +132,17 @@ pub(super) fn against_provider(
     if let Some(claim) = claim {
         out.score = rounded(claim.score, 9);
         out.said = rounded(claim.said, 9);
-        let [heard, rarer, commoner] = claim.views.map(|view| Some(rounded(view, 9)));
-        (out.score_as_heard, out.score_if_rarer, out.score_if_commoner) = (heard, rarer, commoner);
+        if let Some([heard, rarer, commoner]) = claim.views.map(|views| views.map(|view| Some(rounded(view, 9)))) {
+            (out.score_as_heard, out.score_if_rarer, out.score_if_commoner) = (heard, rarer, commoner);
+        }
         out.level = claim.level;
         if let Some(theory) = provider.theory(&claim) {
             out.around = Some(ground.population.address(theory.around));
             out.fit = rounded(theory.fit, 6);
         }
         out.reasons = [theory_words(ground, provider, &claim), out.reasons].concat();
-        out.counter = [rival_words(providers, &claim), claim_words(&grown.set, &claim), out.counter].concat();
+        let beside = if claim.said > 0.0 { claim_words(&grown.set, &claim) } else { vec![NO_CANDIDATE.to_owned()] };
+        out.counter = [rival_words(providers, &claim), beside, out.counter].concat();
     } else {
         let rejected = provider.rejected.get(&host).map(|why| format!("rejected by an analyst: {why}"));
         let theirs = providers.all.iter().find(|other| other.confirmed.contains_key(&host));

@@ -155,6 +155,8 @@ pub fn run(run: Run) -> Result<bool, ScanError> {
     let runtimes = (0..run.workers.max(1)).map(|_| worker::runtime()).collect::<std::io::Result<Vec<_>>>();
     let runtimes = runtimes.map_err(|error| ScanError::Worker(error.to_string()))?;
     std::thread::scope(|scope| {
+        // A thread may not be had; the others are not to ask everybody before that is said.
+        let _guard = StopOnPanic(&run.stopper);
         let (stopper, before) = (run.stopper.clone(), run.before);
         let writing = scope.spawn({
             let shared = Arc::clone(&shared);

@@ -97,6 +97,20 @@ fn columns_of_other_rules_or_of_a_state_that_is_not_known_are_not_taken() {
 }
 
 #[test]
+fn damaged_columns_are_made_again() {
+    let desk = desk();
+    let connection = rusqlite::Connection::open(desk.path("x.case")).unwrap();
+    let before = desk.hostkin(&["why", "x.case", "198.51.100.9", "203.0.113.5"]).done();
+    for part in Population::parts() {
+        connection.execute("UPDATE columns SET body = substr(body, 1, 7) WHERE part = ?1", [&part]).unwrap();
+    }
+    let after = desk.hostkin(&["why", "x.case", "198.51.100.9", "203.0.113.5"]).done();
+    assert_eq!((after.out, after.err), (before.out, before.err));
+    desk.hostkin(&["link", "x.case"]).done();
+    are_those_made(&desk);
+}
+
+#[test]
 fn a_linkage_that_is_killed_leaves_the_old_columns_or_the_new() {
     let desk = desk();
     import(&desk, "{\"ip\":\"203.0.113.99\",\"hassh\":\"hassh-b\",\"ssh_banner\":\"SSH-2.0-fleet-b\"}\n");

@@ -10,22 +10,22 @@ linkage are not fitted on such worlds: they show what it does where the ground i
 import sys
 
 HOSTS = 50_000
-# By kind of host: a factor on how many there are.
-SHARES = {"cloud": 0.6, "content network": 1.5, "benign fleet": 0.5, "image or panel": 2.0}
+# A factor on how many there are: of the first and second kind of hosts without an operator that the generator adds (cloud
+# machines, ordinary rented hosting), of all others without one, of content networks, and of benign fleets.
+CLOUD, RENTED, OTHERS, CONTENT, BENIGN = 0.6, 1.5, 2.0, 1.5, 0.5
 
 
 def other_shares(gen):
-    """Half the benign fleets, twice the cloned images and panels, more content networks, fewer cloud machines."""
+    """Half the benign fleets, fewer cloud machines, more rented hosting and content networks, twice all others of nobody."""
     add = gen.World.add
 
     def added(self, weight, operator, kind, *rest, **more):
-        # Cloud machines and content networks are the first two kinds that the generator adds.
-        if kind == "none":
-            factor = SHARES[("cloud", "content network", "image or panel")[min(len(self.comps), 2)]]
-        elif operator and operator.startswith("cdn"):
-            factor = SHARES["content network"]
+        if operator and operator.startswith("cdn"):
+            factor = CONTENT
+        elif kind == "none":
+            factor = (CLOUD, RENTED, OTHERS)[min(len(self.comps), 2)]
         else:
-            factor = SHARES["benign fleet"] if kind == "benign" else 1.0
+            factor = BENIGN if kind == "benign" else 1.0
         return add(self, weight * factor, operator, kind, *rest, **more)
 
     gen.World.add = added
