@@ -33,8 +33,7 @@ impl Cells {
         let shared = codes.iter().take_while(|code| **code != LONE).count();
         match codes.first() {
             None => {}
-            Some(code) if shared == 1 => self.put(host, *code),
-            Some(_) if shared == 0 => self.put(host, LONE),
+            Some(only) if shared <= 1 => self.put(host, *only),
             Some(_) => {
                 self.put(host, small(self.spill.len()) | SPILLED);
                 self.spill.push(small(shared));

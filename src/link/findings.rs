@@ -160,7 +160,12 @@ pub(super) fn fleet_words(scored: &Scored) -> Vec<String> {
 
 /// What the level of a claim means for it; why it is below what the groups say, where it is.
 pub(super) fn claim_words(set: &Counted, claim: &Claim) -> Vec<String> {
-    if claim.level != Level::Provider && claim::level(&set.hosts, &claim.scored) == Level::Provider {
+    if claim.views.is_some_and(|[heard, ..]| heard <= 0.0) {
+        let words =
+            "what it shares is too little or too common to look for, with strangers as alike as they were heard to be";
+        return vec![words.to_owned()];
+    }
+    if claim.level == Level::Vendor && claim::level(&set.hosts, &claim.scored) == Level::Provider {
         let words = "one group alone ties it to the confirmed hosts: the rest it shares with hosts that came in with it, and \
                      that carries no claim; confirm or reject one of them first";
         return vec![words.to_owned()];

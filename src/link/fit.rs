@@ -180,8 +180,7 @@ fn sums(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan) -
     for (number, world) in (0_u64..).zip(worlds) {
         let defaults = Defaults::new(labels);
         let hands = Hands::default();
-        let ground =
-            Ground { population: world.population, weights, defaults: &defaults, hands: &hands, strangers: 1.0 };
+        let ground = Ground::new(world.population, weights, &defaults, &hands);
         for (place, seed) in drawn(&world.seeds, plan.seeds, &[plan.random, number]).into_iter().enumerate() {
             let theirs = world.fellows(seed);
             for size in SIZES.into_iter().filter(|size| *size == 1 || *size < theirs.len()) {
@@ -260,8 +259,7 @@ fn trusts(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan)
     for (number, world) in (0_u64..).zip(worlds) {
         let defaults = Defaults::new(labels);
         let hands = Hands::default();
-        let ground =
-            Ground { population: world.population, weights, defaults: &defaults, hands: &hands, strangers: 1.0 };
+        let ground = Ground::new(world.population, weights, &defaults, &hands);
         for seeds in world.confirmed(plan, &[plan.random, number, 1]) {
             let grown = grow(ground, &seeds, &BTreeSet::new());
             let mut parts = grown.fleets.members.iter().zip(&grown.fleets.figures);
@@ -284,8 +282,7 @@ fn claims(worlds: &[World<'_>], weights: &Weights, labels: &Labels, plan: &Plan)
     for (number, world) in (0_u64..).zip(worlds) {
         let defaults = Defaults::new(labels);
         let hands = Hands::default();
-        let ground =
-            Ground { population: world.population, weights, defaults: &defaults, hands: &hands, strangers: 1.0 };
+        let ground = Ground::new(world.population, weights, &defaults, &hands);
         for confirmed in world.confirmed(plan, &[plan.random, number, 2]) {
             let seed = |host: &u32| Seed {
                 provider: String::new(),
@@ -314,8 +311,7 @@ fn members(worlds: &[World<'_>], weights: &Weights, labels: &Labels) -> Vec<Chec
     for world in worlds {
         let defaults = Defaults::new(labels);
         let hands = Hands::default();
-        let ground =
-            Ground { population: world.population, weights, defaults: &defaults, hands: &hands, strangers: 1.0 };
+        let ground = Ground::new(world.population, weights, &defaults, &hands);
         for one in blind::hypotheses(ground, &BTreeSet::new()) {
             let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
             for operator in one.members.iter().filter_map(|(host, _)| world.operator(*host)) {

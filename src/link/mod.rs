@@ -91,13 +91,7 @@ impl<'a> Linkage<'a> {
     }
 
     fn ground(&self) -> Ground<'_> {
-        Ground {
-            population: self.population,
-            weights: self.weights,
-            defaults: &self.defaults,
-            hands: &self.hands,
-            strangers: 1.0,
-        }
+        Ground::new(self.population, self.weights, &self.defaults, &self.hands)
     }
 
     /// Links all hosts to the providers of `seeds`, with the analyst's `verdicts`, and groups the rest.

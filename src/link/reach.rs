@@ -190,8 +190,7 @@ mod tests {
         let population = builder.finish();
         let (weights, labels) = (Weights::builtin().unwrap(), Labels::builtin().unwrap());
         let (defaults, hands) = (Defaults::new(&labels), Hands::default());
-        let ground =
-            Ground { population: &population, weights: &weights, defaults: &defaults, hands: &hands, strangers: 1.0 };
+        let ground = Ground::new(&population, &weights, &defaults, &hands);
         let mut left_out = 0;
         for seed in (0..60).map(|n| n * 49) {
             let members = grow::grow(ground, &[seed], &BTreeSet::new()).set.members;

@@ -75,6 +75,18 @@ pub(super) struct Ground<'a> {
     pub(super) strangers: f64,
 }
 
+impl<'a> Ground<'a> {
+    /// With strangers as they were heard.
+    pub(super) fn new(
+        population: &'a Population,
+        weights: &'a Weights,
+        defaults: &'a Defaults<'a>,
+        hands: &'a Hands,
+    ) -> Self {
+        Self { population, weights, defaults, hands, strangers: 1.0 }
+    }
+}
+
 /// A value that members of a set show.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {

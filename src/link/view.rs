@@ -124,3 +124,62 @@ impl View {
         self.weight * said.probability
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::super::{Against, Builder, Linkage, Weights};
+    use crate::clock::Timestamp;
+    use crate::facet::{FacetKind, HostFacts, Labels};
+    use crate::finding::{Seed, Subject};
+
+    fn at(n: u32) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from(0x7f4d_0000 + n))
+    }
+
+    #[test]
+    fn what_is_said_is_the_mean_of_the_views_and_a_person_or_a_pair_has_none() {
+        // Ten hosts of one script among strangers, some of which share a part of it.
+        let mut builder = Builder::new();
+        for n in 0..400_u32 {
+            let mut host = HostFacts::new(at(n));
+            let mut put = |kind, value: String| host.facets.push((kind, value.into_bytes()));
+            let fleet = n < 10;
+            put(FacetKind::SshBanner, if fleet || n % 40 == 11 { "script".into() } else { format!("b{}", n % 6) });
+            put(FacetKind::SshHasshServer, if fleet || n % 40 == 11 { "lists".into() } else { format!("h{}", n % 6) });
+            put(FacetKind::HttpHeaderOrder, if fleet || n % 40 == 12 { "order".into() } else { format!("o{}", n % 9) });
+            put(FacetKind::HttpServer, format!("server {}", n % 4));
+            builder.add(&host);
+        }
+        let (population, weights, labels) = (builder.finish(), Weights::builtin().unwrap(), Labels::builtin().unwrap());
+        let seed = Seed {
+            provider: "p".to_owned(),
+            subject: Subject::Host(at(0)),
+            why: "given".to_owned(),
+            source: None,
+            date: None,
+            recorded_at: Timestamp::UNIX_EPOCH,
+        };
+        let linkage = Linkage::new(&population, &weights, &labels);
+        let why =
+            |host: u32, against: Against| linkage.why(std::slice::from_ref(&seed), &[], at(host), &against).unwrap();
+        let mut doubtful = 0;
+        for host in [3, 11, 12, 51, 200] {
+            let one = why(host, Against::Provider("p".to_owned()));
+            let [heard, rarer, commoner] =
+                [one.score_as_heard, one.score_if_rarer, one.score_if_commoner].map(Option::unwrap);
+            assert!((one.said - 0.4 * heard - 0.2 * rarer - 0.4 * commoner).abs() < 1e-8, "{one:?}");
+            // Each view has its own set, so that its figure may also be the higher one where strangers are more alike.
+            assert!(host != 3 || (rarer >= heard && heard >= commoner), "{one:?}");
+            doubtful += u32::from((rarer - commoner).abs() > 0.01);
+            let nothing = one.counter.iter().any(|words| words.contains("too little or too common to look for"));
+            assert_eq!(heard <= 0.0, nothing, "{:?}", one.counter);
+        }
+        assert!(doubtful > 0, "the views say the same of everybody");
+        assert!(why(200, Against::Provider("p".to_owned())).score_as_heard.unwrap() <= 0.0);
+        for one in [why(0, Against::Provider("p".to_owned())), why(3, Against::Host(at(0)))] {
+            assert_eq!((one.score_as_heard, one.score_if_rarer, one.score_if_commoner), (None, None, None));
+        }
+    }
+}

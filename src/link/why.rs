@@ -103,10 +103,6 @@ pub struct Hinge {
     pub words: String,
 }
 
-/// Of a host that no set comes near.
-const NO_CANDIDATE: &str =
-    "what it shares with the set is too little or too common to look for: it is not among the hosts that are listed";
-
 /// Explains a host against a provider's set; `None` when host or provider are unknown.
 pub(super) fn against_provider(
     ground: Ground<'_>,
@@ -119,7 +115,7 @@ pub(super) fn against_provider(
     let provider = providers.all.get(place)?;
     let claim = providers.claim(ground, place, host);
     let grown = claim.as_ref().map_or(&provider.heard.grown, |claim| provider.set(claim));
-    let scored = claim.map_or_else(|| provider.heard.grown.score(ground, host), |claim| claim.scored);
+    let scored = claim.map_or_else(|| grown.score(ground, host), |claim| claim.scored);
     let mut out = from_table(ground, &grown.set.hosts, &grown.set.members, &scored, host);
     let alone = f64::from(u8::from(is_confirmed(&grown.confirmed, host)));
     name.clone_into(&mut out.against);
@@ -141,8 +137,7 @@ pub(super) fn against_provider(
             out.fit = rounded(theory.fit, 6);
         }
         out.reasons = [theory_words(ground, provider, &claim), out.reasons].concat();
-        let beside = if claim.said > 0.0 { claim_words(&grown.set, &claim) } else { vec![NO_CANDIDATE.to_owned()] };
-        out.counter = [rival_words(providers, &claim), beside, out.counter].concat();
+        out.counter = [rival_words(providers, &claim), claim_words(&grown.set, &claim), out.counter].concat();
     } else {
         let rejected = provider.rejected.get(&host).map(|why| format!("rejected by an analyst: {why}"));
         let theirs = providers.all.iter().find(|other| other.confirmed.contains_key(&host));
