@@ -119,18 +119,42 @@ impl Population {
     ///
     /// # Errors
     /// What `part` gives.
-    pub fn from_parts<P, E>(mut part: impl FnMut(&str) -> Result<P, E>) -> Result<Option<Self>, E>
+    pub fn from_parts<P, E>(part: impl FnMut(&str) -> Result<P, E>) -> Result<Option<Self>, E>
     where
         P: FnOnce() -> Option<Vec<u8>> + Send,
     {
-        let hosts = part(HOSTS)?();
-        let Some((addresses, everywhere)) = hosts.and_then(|bytes| read_hosts(&bytes)) else { return Ok(None) };
-        let packed = Rung::ALL.into_iter().map(|rung| part(rung.name())).collect::<Result<Vec<P>, E>>()?;
-        let hosts = addresses.len();
-        let rungs = parallel::map(packed, |packed| packed().and_then(|bytes| read_column(&bytes, hosts)));
-        let rungs: Option<Vec<Filled>> = rungs.into_iter().collect();
-        Ok(rungs.and_then(|rungs| Self::assemble(addresses, everywhere, rungs)))
+        let names = std::iter::once(HOSTS).chain(Rung::ALL.into_iter().map(Rung::name));
+        let unpacked = parallel::map_read(names.map(part), |packed| packed())?;
+        Ok(unpacked.into_iter().collect::<Option<Vec<Vec<u8>>>>().and_then(|parts| Self::read(&parts)))
     }
+
+    /// The same from the bytes of the hosts and of all rungs.
+    fn read(parts: &[Vec<u8>]) -> Option<Self> {
+        let (hosts, rungs) = parts.split_first()?;
+        let count = count_hosts(hosts)?;
+        let (hosts, rungs) =
+            parallel::both(|| read_hosts(hosts), || parallel::map(rungs, |bytes| read_column(bytes, count)));
+        let (addresses, everywhere) = hosts?;
+        Self::assemble(addresses, everywhere, rungs.into_iter().collect::<Option<Vec<Filled>>>()?)
+    }
+}
+
+/// What stands behind a host's mark: the octets of its address.
+fn octets(mark: u8) -> Option<usize> {
+    match mark & !EVERYWHERE {
+        4 => Some(4),
+        6 => Some(16),
+        _ => None,
+    }
+}
+
+fn count_hosts(mut bytes: &[u8]) -> Option<usize> {
+    let mut count = 0;
+    while let Some((mark, rest)) = bytes.split_first() {
+        bytes = rest.get(octets(*mark)?..)?;
+        count += 1;
+    }
+    Some(count)
 }
 
 fn read_hosts(mut bytes: &[u8]) -> Option<(Vec<IpAddr>, Vec<bool>)> {

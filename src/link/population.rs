@@ -20,8 +20,8 @@ use crate::finding::Subject;
 pub struct Population {
     addresses: Vec<IpAddr>,
     everywhere: Vec<bool>,
-    /// The cells of each host.
-    table: Vec<[u32; RUNGS]>,
+    /// The cells of each host, one host after the other.
+    table: Vec<u32>,
     shelves: [Shelf; RUNGS],
     watched: BTreeMap<Subject, Vec<u32>>,
     /// What is needed to add hosts; `None` where it was left in the case.
@@ -105,13 +105,18 @@ impl Population {
     /// All columns with their rungs.
     pub(super) fn columns(&self) -> impl DoubleEndedIterator<Item = (Rung, Column<'_>)> + ExactSizeIterator {
         let shelves = Rung::ALL.into_iter().zip(&self.shelves).enumerate();
-        shelves.map(|(place, (rung, shelf))| (rung, Column::new(&self.table, place, shelf)))
+        shelves.map(|(place, (rung, shelf))| (rung, Column::new(self.rows(), place, shelf)))
     }
 
     /// What a host shows on each rung: `None` for nothing, else the values that others show too.
     pub(super) fn row(&self, host: u32) -> impl Iterator<Item = Option<&[u32]>> {
-        let cells = self.table.get(at(host)).into_iter().flatten();
+        let cells = self.rows().get(at(host)).into_iter().flatten();
         cells.zip(&self.shelves).map(|(cell, shelf)| shelf.shown(cell))
+    }
+
+    /// The cells of each host.
+    fn rows(&self) -> &[[u32; RUNGS]] {
+        self.table.as_chunks().0
     }
 
     /// The columns from one place to before another.
@@ -120,13 +125,13 @@ impl Population {
         (start, end): (usize, usize),
     ) -> impl DoubleEndedIterator<Item = Column<'_>> + ExactSizeIterator {
         let shelves = self.shelves.get(start..end).unwrap_or_default().iter().enumerate();
-        shelves.map(move |(place, shelf)| Column::new(&self.table, start + place, shelf))
+        shelves.map(move |(place, shelf)| Column::new(self.rows(), start + place, shelf))
     }
 
     /// The column of one rung.
     pub(super) fn column(&self, rung: Rung) -> Column<'_> {
         let [first, ..] = &self.shelves;
-        Column::new(&self.table, rung.place(), self.shelves.get(rung.place()).unwrap_or(first))
+        Column::new(self.rows(), rung.place(), self.shelves.get(rung.place()).unwrap_or(first))
     }
 
     /// The hosts a seed or verdict speaks of. A facet speaks of every host that shows it, if the population was told
@@ -140,14 +145,14 @@ impl Population {
 }
 
 /// The cells of each host, from those of each rung.
-fn table(hosts: usize, rungs: &[Cells]) -> Vec<[u32; RUNGS]> {
+fn table(hosts: usize, rungs: &[Cells]) -> Vec<u32> {
     /// Words of hosts that are written together: their rows fit the processor's cache.
     const WORDS: usize = 32;
     let starts: Vec<Vec<usize>> = rungs.iter().map(|cells| cells.starts(WORDS)).collect();
     // Not filled here: the system's empty pages are touched first by all processors.
-    let mut table = vec![[0; RUNGS]; hosts];
-    let pieces = table.chunks_mut(WORDS * cells::WORD).enumerate().collect();
-    parallel::map(pieces, |(piece, rows): (usize, &mut [[u32; RUNGS]])| {
+    let mut table = vec![0; hosts * RUNGS];
+    let (rows, _) = table.as_chunks_mut::<RUNGS>();
+    parallel::map(rows.chunks_mut(WORDS * cells::WORD).enumerate(), |(piece, rows): (usize, &mut [[u32; RUNGS]])| {
         rows.fill([ABSENT; RUNGS]);
         for (rung, (cells, starts)) in rungs.iter().zip(&starts).enumerate() {
             cells.write(piece * WORDS, starts.get(piece).copied().unwrap_or_default(), rung, rows);

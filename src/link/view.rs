@@ -8,10 +8,10 @@
 //! view as heard.
 
 use std::collections::BTreeSet;
-use std::thread;
 
 use super::claim;
 use super::grow::{Grown, grow, grow_set, left_by_rivals};
+use super::parallel;
 use super::score::{Ground, Member, Profile, Scored};
 use super::theory::{Theory, theories};
 use crate::finding::Level;
@@ -61,22 +61,16 @@ pub(super) fn views(
         View { weight, grown, theories, refused }
     };
     let as_rarer = || of(rarer, grow(rarer.0, confirmed, barred), Vec::new());
-    thread::scope(|scope| {
-        let running = thread::Builder::new().spawn_scoped(scope, as_rarer);
+    let (as_rarer, (as_heard, as_commoner)) = parallel::both(as_rarer, || {
         let grown = grow(heard.0, confirmed, barred);
         let mut cautious = grow_set(commoner.0, confirmed, barred);
         cautious.gather_among(commoner.0, &grown.candidates);
         let around = theories(commoner.0, &cautious, barred);
         let as_commoner = of(commoner, cautious, around);
         let around = theories(heard.0, &grown, barred);
-        let as_heard = of(heard, grown, around);
-        // Where no thread was to be had, after the others.
-        let as_rarer = running.map_or_else(
-            |_| as_rarer(),
-            |running| running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        );
-        (as_heard, vec![as_rarer, as_commoner])
-    })
+        (of(heard, grown, around), as_commoner)
+    });
+    (as_heard, vec![as_rarer, as_commoner])
 }
 
 impl View {
