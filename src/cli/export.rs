@@ -31,7 +31,7 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
             return share::run(args, form, term);
         }
         What::Bundle | What::TimestampRequest => return bundle::run(args, term),
-        What::Report | What::Typst => return report_page::run(args),
+        What::Report | What::Typst => return report_page::run(args, term),
         _ => {}
     }
     let case = Case::open_read_only(&args.case)?;

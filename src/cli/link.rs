@@ -15,6 +15,8 @@ use crate::store::{Case, ColumnsStamp, KeptColumns, StoreError};
 
 /// Seeds named in a message.
 const MOST_NAMED: usize = 5;
+/// From so many hosts on it takes seconds to make columns.
+const SLOW_FROM: u64 = 50_000;
 
 pub(super) fn run(args: &CaseOnly, term: &Term) -> Result<Exit, Stop> {
     let mut case = Case::open(&args.case)?;
@@ -33,6 +35,18 @@ pub(super) fn link(case: &mut Case) -> Result<Findings, Stop> {
     }
     case.save_findings(&findings, &actor(), SystemClock::new().now())?;
     Ok(findings)
+}
+
+/// Says that columns will have to be made first, and how not to make them each time, where it takes long enough to wonder.
+pub(super) fn tell_if_slow(case: &Case, term: &Term) -> Result<(), Stop> {
+    let hosts = case.hosts_at_most()?;
+    if hosts >= SLOW_FROM && case.kept_columns(&columns_version())? == KeptColumns::Unfit {
+        term.say(format!(
+            "reading {hosts} hosts from every observation, which takes a while; after `hostkin link {}` it does not",
+            case.path().display()
+        ));
+    }
+    Ok(())
 }
 
 /// All hosts of the case, as the linkage sees them: from the columns that are kept, with the hosts added that were heard

@@ -80,7 +80,7 @@ pub fn run(args: Args) -> Exit {
         Verb::Import(import) => import::run(&import, &term),
         Verb::Reread(only) => reread::run(&only, &term),
         Verb::Link(only) => link::run(&only, &term),
-        Verb::Why(why) => why::run(&why),
+        Verb::Why(why) => why::run(&why, &term),
         Verb::Find(find) => find::run(&find, &term),
         Verb::Diff(diff) => diff::run(&diff, &term),
         Verb::Export(export) => export::run(&export, &term),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::net::IpAddr;
 use std::path::Path;
 
 use super::VERSION;
@@ -10,10 +9,10 @@ use super::args::{Export, What};
 use super::case::{as_of, last_change, scope_as_kept, since_link};
 use super::exit::{Exit, Stop};
 use super::export::{output, sights};
-use super::link::population;
+use super::link::{population, tell_if_slow};
 use super::on_record::{Holders, OnRecord};
 use super::share::{self, Own};
-use super::term::Output;
+use super::term::{Output, Term};
 use crate::evidence::fingerprint;
 use crate::facet::Labels;
 use crate::finding::Findings;
@@ -22,7 +21,7 @@ use crate::report::{self, CaseFacts, CaseFile, Cleaner, DETAILED, HostChecks, Ma
 use crate::seal::{hex, sha256};
 use crate::store::{Case, CaseInfo, Record, RunKind};
 
-pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
+pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
     let sharing = &args.sharing;
     let (case, own) = if args.records() {
         let mut case = Case::open(&args.case)?;
@@ -33,6 +32,7 @@ pub(super) fn run(args: &Export) -> Result<Exit, Stop> {
         let own = share::known(&case)?;
         (case, own)
     };
+    tell_if_slow(&case, term)?;
     let is_page = args.what == What::Report;
     let (mut file, mut pictures) = shared(&case, &own, sharing.marking(args.what), sharing.minimise, is_page)?;
     if sharing.defang {
@@ -125,11 +125,11 @@ fn checks(case: &Case, info: &CaseInfo, findings: &Findings) -> Result<HostCheck
     }
     let (population, weights, labels) = (population(case, &info.seeds)?, Weights::builtin()?, Labels::builtin()?);
     let linkage = Linkage::new(&population, &weights, &labels);
+    let sets = linkage.grow(&info.seeds, &info.verdicts);
     let holders = Holders::of(case)?;
     for cluster in grown {
-        let addresses: Vec<IpAddr> = cluster.members.iter().take(DETAILED).map(|one| one.address).collect();
-        let (seeds, verdicts) = (&info.seeds, &info.verdicts);
-        for one in linkage.why_each(seeds, verdicts, &addresses, &cluster.id) {
+        let members = cluster.members.iter().take(DETAILED);
+        for one in members.filter_map(|member| sets.why(member.address, &cluster.id)) {
             let known = OnRecord::of(case, &holders, one.address)?;
             let beside = Known { nearby: one.nearby, ..known.beside() };
             all.insert((cluster.id.clone(), one.address), link::checks(&one.evidence, &beside));

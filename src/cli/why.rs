@@ -10,9 +10,9 @@ use anyhow::anyhow;
 use super::args::Why;
 use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
-use super::link::population;
+use super::link::{population, tell_if_slow};
 use super::on_record::{Holders, OnRecord};
-use super::term::{Output, width};
+use super::term::{Output, Term, width};
 use super::why_bundle;
 use crate::evidence;
 use crate::facet::{Labels, escape_terminal, show_percent};
@@ -28,7 +28,7 @@ use crate::target::{Order, Shard, Targets};
 /// Groups named among what would change a claim.
 const MOST_HINGES: usize = 3;
 
-pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
+pub(super) fn run(args: &Why, term: &Term) -> Result<Exit, Stop> {
     if evidence::is_bundle(&args.case) {
         return why_bundle::run(args);
     }
@@ -40,49 +40,47 @@ pub(super) fn run(args: &Why) -> Result<Exit, Stop> {
         ))
     })?;
     let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
-    let population = population(&case, &seeds)?;
     if args.other == Some(ip) {
         return Err(Stop::usage(anyhow!("{ip} is named twice; name two hosts, or one to compare it with the seeds")));
     }
+    tell_if_slow(&case, term)?;
+    let population = population(&case, &seeds)?;
     for address in std::iter::once(ip).chain(args.other) {
         if !population.contains(address) {
             return Err(Stop::usage(anyhow!("{}", unheard(&case, address)?)));
         }
     }
-    let against: Vec<Against> = match args.other {
-        Some(other) => vec![Against::Host(other)],
-        None => providers(&seeds, ip).into_iter().map(Against::Provider).collect(),
-    };
-    if against.is_empty() {
+    if args.other.is_none() && seeds.is_empty() {
         return Err(Stop::usage(anyhow!(
             "this case has no seed to compare with; record one with `hostkin seed`, or name a second address"
         )));
     }
     let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
     let linkage = Linkage::new(&population, &weights, &labels);
-    let known = OnRecord::of(&case, &Holders::of(&case)?, ip)?;
-    let mut out = Output::open(None)?;
-    let mut explained = 0;
-    for one in &against {
-        let Some(mut explanation) = linkage.why(&seeds, &verdicts, ip, one) else {
-            continue;
-        };
-        let beside = Known { nearby: explanation.nearby, ..known.beside() };
-        explanation.checks = link::checks(&explanation.evidence, &beside);
-        explained += 1;
-        if args.json {
-            report::write_json_line(&mut out, &explanation)?;
-        } else {
-            out.write_all(words(&explanation).as_bytes())?;
-        }
-    }
-    if explained == 0 {
+    let explanations: Vec<Explanation> = if let Some(other) = args.other {
+        linkage.why(&seeds, &verdicts, ip, &Against::Host(other)).into_iter().collect()
+    } else {
+        let sets = linkage.grow(&seeds, &verdicts);
+        providers(&seeds, ip).iter().filter_map(|name| sets.why(ip, name)).collect()
+    };
+    if explanations.is_empty() {
         return Err(anyhow!(
             "no seed of this case was heard yet, so there is nothing to compare {} with; run `hostkin scan {}`",
             ip,
             args.case.display()
         )
         .into());
+    }
+    let known = OnRecord::of(&case, &Holders::of(&case)?, ip)?;
+    let mut out = Output::open(None)?;
+    for mut explanation in explanations {
+        let beside = Known { nearby: explanation.nearby, ..known.beside() };
+        explanation.checks = link::checks(&explanation.evidence, &beside);
+        if args.json {
+            report::write_json_line(&mut out, &explanation)?;
+        } else {
+            out.write_all(words(&explanation).as_bytes())?;
+        }
     }
     out.finish()?;
     Ok(Exit::Done)

@@ -121,27 +121,33 @@ impl<'a> Linkage<'a> {
         ask::questions(self.ground(), seeds, verdicts, most)
     }
 
+    /// The sets of all providers, grown once, for several questions about them.
+    #[must_use]
+    pub fn grow(&self, seeds: &[Seed], verdicts: &[Verdict]) -> Sets<'_> {
+        Sets { linkage: self, providers: provider::providers(self.ground(), seeds, verdicts) }
+    }
+
     /// The reasons for and against one link. `None` when the host, or what it is compared with, is not in the population.
     #[must_use]
     pub fn why(&self, seeds: &[Seed], verdicts: &[Verdict], address: IpAddr, against: &Against) -> Option<Explanation> {
         match against {
-            Against::Provider(name) => self.why_each(seeds, verdicts, &[address], name).pop(),
+            Against::Provider(name) => self.grow(seeds, verdicts).why(address, name),
             Against::Host(other) => why::against_host(self.ground(), address, *other),
         }
     }
+}
 
-    /// The same for several hosts of one provider, whose set is grown once; hosts that are not in the population are left
-    /// out.
+/// What was grown from the seeds and verdicts of all providers.
+#[derive(Debug)]
+pub struct Sets<'a> {
+    linkage: &'a Linkage<'a>,
+    providers: provider::Providers,
+}
+
+impl Sets<'_> {
+    /// The reasons for and against one link to a provider. `None` when host or provider are not in the population.
     #[must_use]
-    pub fn why_each(
-        &self,
-        seeds: &[Seed],
-        verdicts: &[Verdict],
-        addresses: &[IpAddr],
-        provider: &str,
-    ) -> Vec<Explanation> {
-        let providers = provider::providers(self.ground(), seeds, verdicts);
-        let each = |address: &IpAddr| why::against_provider(self.ground(), &providers, *address, provider);
-        addresses.iter().filter_map(each).collect()
+    pub fn why(&self, address: IpAddr, provider: &str) -> Option<Explanation> {
+        why::against_provider(self.linkage.ground(), &self.providers, address, provider)
     }
 }

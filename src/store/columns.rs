@@ -110,6 +110,14 @@ impl Case {
         Ok(if heard.len() as u64 > many { KeptColumns::Unfit } else { KeptColumns::Behind(heard) })
     }
 
+    /// How many hosts there may be, for the price of a look; more than there are where some were erased.
+    ///
+    /// # Errors
+    /// When the case cannot be read.
+    pub fn hosts_at_most(&self) -> Result<u64> {
+        Ok(u64::try_from(State::now(&self.connection)?.hosts).unwrap_or(0))
+    }
+
     /// One part of the columns; empty when it is not there.
     ///
     /// # Errors

@@ -97,6 +97,24 @@ fn columns_of_other_rules_or_of_a_state_that_is_not_known_are_not_taken() {
 }
 
 #[test]
+fn whoever_reads_a_large_case_without_columns_is_told_how_to_wait_only_once() {
+    let desk = desk();
+    let said = || desk.hostkin(&["why", "x.case", "198.51.100.9", "203.0.113.5"]).done().err;
+    let connection = rusqlite::Connection::open(desk.path("x.case")).unwrap();
+    let of = |stamp: &str| {
+        connection.execute("UPDATE columns SET body = ?1 WHERE part = ''", [stamp.as_bytes()]).unwrap();
+    };
+    of("other rules 0 0 0");
+    assert_eq!(said(), "", "a small case needs no words");
+    // As if hosts had been erased: their number is what counts here.
+    let host = "INSERT INTO hosts (id, address, ip, sightings) VALUES (60000, x'04c6336463', '198.51.100.99', 0)";
+    connection.execute(host, []).unwrap();
+    assert!(said().contains("after `hostkin link x.case` it does not"), "{}", said());
+    desk.hostkin(&["link", "x.case"]).done();
+    assert_eq!(said(), "");
+}
+
+#[test]
 fn damaged_columns_are_made_again() {
     let desk = desk();
     let connection = rusqlite::Connection::open(desk.path("x.case")).unwrap();
