@@ -2,7 +2,8 @@
 //!
 //! Reads `DIR/hosts.jsonl` (flat hosts) and `DIR/seeds.jsonl` (`{"seed": ip}` a line, each its own provider; further
 //! confirmed hosts as `{"seed": ip, "ip": ip}` in KNOWN); writes `OUT/ranking.jsonl` and `OUT/clusters.jsonl` with the
-//! columns of `export ranking` and `export clusters` that a judge reads, and the time taken to stderr.
+//! columns of `export ranking` and `export clusters` that a judge reads, and the time taken to stderr. The clusters are
+//! made without any seed, so that they are judged as hypotheses.
 
 use std::error::Error;
 use std::fs::File;
@@ -51,7 +52,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             });
         }
     }
-    let found = Linkage::new(&population, &Weights::builtin()?, &Labels::builtin()?).run(&seeds, &verdicts);
+    let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
+    let linkage = Linkage::new(&population, &weights, &labels);
+    let found = linkage.rank(&seeds, &verdicts);
+    let hypotheses = linkage.run(&[], &[]).clusters;
     let linked = clock.elapsed();
     std::fs::create_dir_all(out)?;
     let mut ranking = BufWriter::new(File::create(Path::new(out).join("ranking.jsonl"))?);
@@ -61,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(ranking, "{row}")?;
     }
     let mut clusters = BufWriter::new(File::create(Path::new(out).join("clusters.jsonl"))?);
-    for cluster in &found.clusters {
+    for cluster in &hypotheses {
         for one in &cluster.members {
             writeln!(clusters, "{}", json!({"ip": one.address, "cluster_id": cluster.id, "score": one.score}))?;
         }
@@ -76,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         built.as_secs_f64(),
         (linked.saturating_sub(built)).as_secs_f64(),
         found.ranking.len(),
-        found.clusters.len()
+        hypotheses.len()
     )?;
     Ok(())
 }

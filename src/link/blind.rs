@@ -2,17 +2,20 @@
 //!
 //! Hosts that share a value that is not too common, or two values that are not too common together, are compared two by
 //! two; average linkage joins what agrees on average over *all* pairs, where a pair never compared counts as no
-//! agreement, so that nothing chains along one shared value. Work is bounded: a common list gives each host a few
-//! neighbours on a ring instead of all pairs.
+//! agreement, so that nothing chains along one shared value. The groups then join where they know each other, and take in
+//! single hosts ([`super::regrow`]). Work is bounded: a common list gives each host a few neighbours on a ring instead of
+//! all pairs.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::average::average_linkage;
 use super::claim::{self, IN_CLUSTER};
 use super::explain::rounded;
 use super::findings::bare;
 use super::logistic::log_odds;
 use super::population::{Population, small};
+use super::regrow;
 use super::rung::Rung;
 use super::score::{Ground, Member, Profile, Ratio, SUPPORTS, Scored};
 use crate::facet::Group;
@@ -26,10 +29,13 @@ const ALL_PAIRS: usize = 12;
 const RING: usize = 6;
 /// Pairs below this are no edge.
 const EDGE: f64 = 0.05;
-/// Two clusters join while the average over their pairs is at least this.
-const JOIN: f64 = 0.05;
+/// Rounds in which hypotheses join and take in single hosts.
+const ROUNDS: usize = 2;
 /// A hypothesis has at least so many hosts.
 const SMALLEST: usize = 3;
+
+/// Members of less are not listed.
+const LISTED: f64 = 0.02;
 
 /// A value whose holders are one hand with at least this probability counts as one's own.
 const ONE_HAND: f64 = 0.5;
@@ -78,6 +84,10 @@ pub(super) fn clusters(ground: Ground<'_>, taken: &BTreeSet<u32>, names: &BTreeS
             finding.score = rounded(ground.weights.member.probability(&one.terms(scored)), 9);
             finding.level = Level::Provider;
             members.push((*host, finding));
+        }
+        members.retain(|(_, member)| member.score >= LISTED);
+        if members.len() < SMALLEST {
+            continue;
         }
         members.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
         let sum: f64 = members.iter().map(|(_, member)| member.score).sum();
@@ -154,86 +164,10 @@ impl Alone {
     }
 }
 
-/// A possible merger: the best first, then the lowest hosts.
-#[derive(Debug, PartialEq)]
-struct Merger {
-    average: f64,
-    one: u32,
-    other: u32,
-}
-
-impl Eq for Merger {}
-
-impl Ord for Merger {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.average.total_cmp(&other.average).then_with(|| (other.one, other.other).cmp(&(self.one, self.other)))
-    }
-}
-
-impl PartialOrd for Merger {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// Average linkage on a sparse graph; a missing edge counts as 0. Groups of two hosts or more, each ascending.
-fn average_linkage(mut near: BTreeMap<u32, BTreeMap<u32, f64>>) -> Vec<Vec<u32>> {
-    // A cluster is known by one of its hosts; `near` holds sums over pairs.
-    let mut members: BTreeMap<u32, Vec<u32>> = near.keys().map(|host| (*host, vec![*host])).collect();
-    let mut heap: BinaryHeap<Merger> = BinaryHeap::new();
-    for (one, others) in &near {
-        let later = others.iter().filter(|(other, _)| *other > one);
-        heap.extend(later.map(|(other, p)| Merger { average: *p, one: *one, other: *other }));
-    }
-    let average = |sum: f64, left: usize, right: usize| sum / (f64::from(small(left)) * f64::from(small(right)));
-    while let Some(Merger { average: expected, one, other }) = heap.pop() {
-        if expected < JOIN {
-            break;
-        }
-        let sizes = members.get(&one).zip(members.get(&other)).map(|(a, b)| (a.len(), b.len()));
-        let sum = near.get(&one).and_then(|others| others.get(&other)).copied();
-        let (Some((left, right)), Some(sum)) = (sizes, sum) else { continue };
-        // An entry of an earlier state of these two says too much: they come again with what is true now.
-        let now = average(sum, left, right);
-        if (now - expected).abs() > 1e-12 {
-            if now >= JOIN {
-                heap.push(Merger { average: now, one, other });
-            }
-            continue;
-        }
-        let gone = members.remove(&other).unwrap_or_default();
-        members.entry(one).or_default().extend(gone);
-        let theirs = near.remove(&other).unwrap_or_default();
-        let size = left + right;
-        let mut own = near.remove(&one).unwrap_or_default();
-        own.remove(&other);
-        for (third, p) in theirs.into_iter().filter(|(third, _)| *third != one) {
-            let sum = own.entry(third).or_default();
-            *sum += p;
-            if let Some(back) = near.get_mut(&third) {
-                back.remove(&other);
-                back.insert(one, *sum);
-            }
-            // The average with everybody else can only have fallen: their entries are corrected when they come up.
-            let average = average(*sum, size, members.get(&third).map_or(1, Vec::len));
-            if average >= JOIN {
-                heap.push(Merger { average, one: one.min(third), other: one.max(third) });
-            }
-        }
-        near.insert(one, own);
-    }
-    let mut out: Vec<Vec<u32>> = members.into_values().filter(|hosts| hosts.len() >= 2).collect();
-    for hosts in &mut out {
-        hosts.sort_unstable();
-    }
-    out.sort_unstable();
-    out
-}
-
 /// A group of hosts that may be one operator's.
 #[derive(Debug)]
 pub(super) struct Hypothesis {
-    profile: Profile,
+    pub(super) profile: Profile,
     /// Its hosts, ascending, with what the others say of each.
     pub(super) members: Vec<(u32, Scored)>,
     /// What is known of it as a whole, without labels: the mean of each of [`of_host`], and its size.
@@ -248,11 +182,13 @@ impl Hypothesis {
 }
 
 /// What is known of one member: its log odds, in how many groups it agrees, how likely that is one hand, and what each
-/// group says.
+/// group says. Where no network is known (nothing at all was ever fitted on such hosts) that group has no figure.
 fn of_host(scored: &Scored) -> impl Iterator<Item = f64> {
     let ties = scored.ratios.iter().filter(|ratio| ratio.ln > SUPPORTS).count();
     let hand = scored.ratios.iter().filter(|ratio| ratio.ln > SUPPORTS).map(|ratio| ratio.hand).fold(0.0, f64::max);
-    let groups = scored.ratios.map(|ratio| ratio.ln.clamp(-2.0, 8.0));
+    let groups = Group::ALL.into_iter().zip(scored.ratios).map(|(group, ratio)| {
+        if group == Group::Net && !ratio.observed { f64::NAN } else { ratio.ln.clamp(-2.0, 8.0) }
+    });
     [log_odds(scored.probability()), f64::from(small(ties)), hand].into_iter().chain(groups)
 }
 
@@ -270,6 +206,7 @@ pub(super) fn hypotheses(ground: Ground<'_>, taken: &BTreeSet<u32>) -> Vec<Hypot
     let free = |host: &u32| !taken.contains(host) && !ground.population.answers_everywhere(*host);
     let pairs = blocked(ground.population, &free);
     let mut edges: BTreeMap<u32, BTreeMap<u32, f64>> = BTreeMap::new();
+    let mut alike: Vec<(u32, u32)> = Vec::new();
     for of_one in pairs.chunk_by(|a, b| a.0 == b.0) {
         let Some((one, _)) = of_one.first() else { continue };
         let alone = Alone::new(ground, *one);
@@ -278,16 +215,22 @@ pub(super) fn hypotheses(ground: Ground<'_>, taken: &BTreeSet<u32>) -> Vec<Hypot
             if p >= EDGE {
                 edges.entry(*one).or_default().insert(*other, p);
                 edges.entry(*other).or_default().insert(*one, p);
+                alike.push((*one, *other));
             }
         }
     }
-    average_linkage(edges).into_iter().filter_map(|hosts| hypothesis(ground, &hosts)).collect()
+    let groups = average_linkage(edges);
+    let mut found: Vec<Hypothesis> = groups.into_iter().filter_map(|hosts| hypothesis(ground, &hosts)).collect();
+    for _ in 0..ROUNDS {
+        found = regrow::regrown(ground, found, &alike, &free);
+    }
+    found
 }
 
 /// Judges a group of hosts. Who is not provider-like against the rest, or scores too low, is left out. A group is one only
 /// if enough of its members show a value of one hand: people on their own with the same stock software agree in several
 /// groups too.
-fn hypothesis(ground: Ground<'_>, hosts: &[u32]) -> Option<Hypothesis> {
+pub(super) fn hypothesis(ground: Ground<'_>, hosts: &[u32]) -> Option<Hypothesis> {
     if hosts.len() < SMALLEST {
         return None;
     }
@@ -302,22 +245,15 @@ fn hypothesis(ground: Ground<'_>, hosts: &[u32]) -> Option<Hypothesis> {
     if members.len() < SMALLEST {
         return None;
     }
-    let size = f64::from(small(members.len()));
-    let mut figures: Vec<f64> = Vec::new();
-    for (_, one) in &members {
-        let own = of_host(one);
-        if figures.is_empty() {
-            figures = own.collect();
-        } else {
-            for (sum, term) in figures.iter_mut().zip(own) {
-                *sum += term;
-            }
-        }
-    }
-    for sum in &mut figures {
-        *sum /= size;
-    }
-    figures.push(size.ln());
+    let all: Vec<Vec<f64>> = members.iter().map(|(_, one)| of_host(one).collect()).collect();
+    let mean = |place: usize| {
+        let known = all.iter().filter_map(|one| one.get(place)).filter(|value| !value.is_nan());
+        let (sum, count) = known.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        // Not a number where none is known.
+        sum / count
+    };
+    let mut figures: Vec<f64> = (0..all.first().map_or(0, Vec::len)).map(mean).collect();
+    figures.push(f64::from(small(members.len())).ln());
     Some(Hypothesis { profile, members, figures })
 }
 

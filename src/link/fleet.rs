@@ -210,10 +210,21 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / f64::max(count, 1.0)
 }
 
-/// Judges every fleet but the first with the fitted regression; `core_trust` is the first's.
+/// Members with these hosts, ascending.
+fn with(members: &[Member], hosts: &[u32]) -> Vec<Member> {
+    let is_new = |host: &&u32| members.binary_search_by_key(*host, |member| member.0).is_err();
+    let mut all: Vec<Member> = hosts.iter().filter(is_new).map(|host| (*host, 1.0)).collect();
+    all.extend(members);
+    all.sort_by_key(|member| member.0);
+    all
+}
+
+/// Judges every fleet but the first with the fitted regression, by the first and all confirmed hosts; `core_trust` is the
+/// first's.
 pub(super) fn judge(ground: Ground<'_>, fleets: &mut Fleets, confirmed: &[u32], core_trust: f64) {
     let Some((core, others)) = fleets.members.split_first() else { return };
-    let found: Vec<Vec<f64>> = others.iter().map(|part| figures(ground, core, part, confirmed)).collect();
+    let core = with(core, confirmed);
+    let found: Vec<Vec<f64>> = others.iter().map(|part| figures(ground, &core, part, confirmed)).collect();
     fleets.trust = std::iter::once(core_trust)
         .chain(found.iter().map(|figures| ground.weights.fleet.probability(figures) * core_trust.max(0.5)))
         .collect();

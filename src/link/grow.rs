@@ -19,7 +19,7 @@ use crate::facet::Group;
 /// Rounds of growth.
 const ROUNDS: u32 = 6;
 /// Postings read in one round.
-const BUDGET: usize = 30_000;
+pub(super) const BUDGET: usize = 30_000;
 /// A value shown by more hosts than this, or than 1 in 100, gathers no candidates.
 const TOO_COMMON: u32 = 300;
 /// Candidates have at least these log odds: a probability of a thousandth. Nobody is listed below that, and low scores are
@@ -152,7 +152,7 @@ pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>
 
 /// The hosts that may score these log odds, and the members; ascending.
 fn within(ground: Ground<'_>, set: &Counted, least: f64) -> Vec<u32> {
-    let listed = listed(ground.population, &set.hosts);
+    let listed = listed(ground.population, &set.hosts, BUDGET);
     // The mean of two counts is never above both.
     let mut near: Vec<u32> = ground.hands.with_reach(|reach| {
         let near = set.views().flat_map(|(profile, members)| reach.within(ground, profile, &listed, members, least));
@@ -199,7 +199,7 @@ fn keep(scored: &[(u32, f64)], seeds: &[u32], barred: &BTreeSet<u32>, mass: f64,
 /// Hosts that share a value with the set that is not too common, rarest values first, and the set itself; ascending.
 pub(super) fn gather(population: &Population, profile: &Profile, members: &[Member]) -> Vec<u32> {
     let mut hosts: Vec<u32> = members.iter().map(|member| member.0).collect();
-    for (rung, code) in listed(population, profile) {
+    for (rung, code) in listed(population, profile, BUDGET) {
         hosts.extend_from_slice(population.column(rung).holders(code));
     }
     hosts.sort_unstable();
@@ -207,8 +207,9 @@ pub(super) fn gather(population: &Population, profile: &Profile, members: &[Memb
     hosts
 }
 
-/// The values whose holders are looked at: those that are not too common, rarest first, as far as the budget goes.
-pub(super) fn listed(population: &Population, profile: &Profile) -> Vec<(Rung, u32)> {
+/// The values whose holders are looked at: those that are not too common, rarest first, as far as the budget of postings
+/// goes.
+pub(super) fn listed(population: &Population, profile: &Profile, budget: usize) -> Vec<(Rung, u32)> {
     let most = TOO_COMMON.max(small(population.len()) / 100);
     let mut values: Vec<(f64, u32, Rung, u32)> = Vec::new();
     for (rung, held) in profile.rungs().flat_map(|(rung, one)| one.all().map(move |held| (rung, held))) {
@@ -218,7 +219,7 @@ pub(super) fn listed(population: &Population, profile: &Profile) -> Vec<(Rung, u
         }
     }
     values.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.2, a.3).cmp(&(b.2, b.3))));
-    let mut left = BUDGET;
+    let mut left = budget;
     let within = values.into_iter().map_while(|(_, count, rung, code)| {
         left = left.checked_sub(usize::try_from(count).ok()?)?;
         Some((rung, code))

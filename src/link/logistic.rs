@@ -11,7 +11,7 @@ const RIDGE: f64 = 10.0;
 /// Decimals kept of what was fitted.
 const DECIMALS: i32 = 5;
 
-/// The values of the terms, the share that was right, and how much the row counts.
+/// The values of the terms (not a number where nothing was observed, which says nothing), the share that was right, and how much the row counts.
 pub(super) type Check = (Vec<f64>, f64, f64);
 
 /// A fitted regression.
@@ -31,13 +31,20 @@ struct Term {
     weight: f64,
 }
 
+impl Term {
+    /// A value on the scale of the fit; 0 where nothing was observed.
+    fn standard(&self, value: f64) -> f64 {
+        if value.is_nan() { 0.0 } else { (value - self.mean) / self.sd }
+    }
+}
+
 impl Logistic {
     /// Fits terms of these names.
     pub(super) fn fit(names: &[String], checks: &[Check]) -> Self {
-        let n = f64::from(small(checks.len())).max(1.0);
         let mut terms: Vec<Term> = Vec::new();
         for (place, name) in names.iter().enumerate() {
-            let values = || checks.iter().filter_map(|(values, ..)| values.get(place));
+            let values = || checks.iter().filter_map(|(values, ..)| values.get(place)).filter(|value| !value.is_nan());
+            let n = f64::from(small(values().count())).max(1.0);
             let mean = rounded(values().sum::<f64>() / n, DECIMALS);
             let sd = (values().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
             // A term that never changes says nothing.
@@ -47,7 +54,7 @@ impl Logistic {
         let rows: Vec<Row> = checks
             .iter()
             .map(|(values, share, weight)| {
-                let standard = terms.iter().zip(values).map(|(term, value)| (value - term.mean) / term.sd);
+                let standard = terms.iter().zip(values).map(|(term, value)| term.standard(*value));
                 Row { terms: std::iter::once(1.0).chain(standard).collect(), share: *share, weight: *weight }
             })
             .collect();
@@ -64,7 +71,7 @@ impl Logistic {
     /// The probability for the terms' values, in their order.
     pub(super) fn probability(&self, values: &[f64]) -> f64 {
         let standard = self.terms.iter().zip(values);
-        probability(standard.fold(self.base, |sum, (term, value)| sum + term.weight * (value - term.mean) / term.sd))
+        probability(standard.fold(self.base, |sum, (term, value)| sum + term.weight * term.standard(*value)))
     }
 
     /// Number of terms.
@@ -96,5 +103,6 @@ mod tests {
         let fitted = Logistic::fit(&["same".to_owned(), "tells".to_owned()], &checks);
         assert_eq!(fitted.terms[0].weight, 0.0);
         assert!(fitted.probability(&[1.0, 99.0]) > 0.8 && fitted.probability(&[1.0, 0.0]) < 0.2);
+        assert!((fitted.probability(&[1.0, f64::NAN]) - 0.5).abs() < 0.01, "what was not observed says nothing");
     }
 }

@@ -13,6 +13,7 @@
 
 mod aside;
 mod ask;
+mod average;
 mod blind;
 mod builder;
 mod cells;
@@ -38,6 +39,7 @@ mod population;
 mod provider;
 mod reach;
 mod read;
+mod regrow;
 mod reliability;
 mod rung;
 mod score;

@@ -195,7 +195,7 @@ mod tests {
         for seed in (0..60).map(|n| n * 49) {
             let members = grow::grow(ground, &[seed], &BTreeSet::new()).set.members;
             let profile = Profile::new(ground, &members, &[]);
-            let listed = grow::listed(&population, &profile);
+            let listed = grow::listed(&population, &profile, grow::BUDGET);
             for least in [-4.0, 0.0, 2.0, 4.0] {
                 let within = hands.with_reach(|reach| reach.within(ground, &profile, &listed, &members, least));
                 for host in grow::gather(&population, &profile, &members) {

@@ -68,15 +68,19 @@ pub(super) fn theories(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>
 }
 
 /// The sets that single confirmed hosts grow, where several are confirmed: hosts of different fleets dilute each other.
-/// Such a set is the provider's as far as it is pure.
+/// Such a set is the provider's as far as it is pure; its other fleets are judged by all confirmed hosts.
 fn each(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> Vec<Theory> {
     let confirmed = &grown.confirmed;
     if confirmed.len() < 2 {
         return Vec::new();
     }
     let step = confirmed.len().div_ceil(EACH);
-    let own =
-        |host: &u32| Theory { around: *host, grown: grow(ground, &[*host], barred), figures: Vec::new(), fit: 1.0 };
+    let own = |host: &u32| {
+        let mut grown = grow(ground, &[*host], barred);
+        let core_trust = grown.purity;
+        fleet::judge(ground, &mut grown.fleets, confirmed, core_trust);
+        Theory { around: *host, grown, figures: Vec::new(), fit: 1.0 }
+    };
     confirmed.iter().step_by(step).map(own).collect()
 }
 

@@ -7,7 +7,9 @@
 use super::claim::COUNTS;
 use super::fleet::{self, Fleets};
 use super::grow::is_confirmed;
+use super::rung::is_provider_side;
 use super::score::{Ground, Member, Profile, Scored};
+use crate::facet::Group;
 
 /// Hosts and fleets are tied over so many others at most.
 const OVER: usize = 6;
@@ -28,7 +30,7 @@ impl Tied {
 
     /// Whether a host is.
     pub(super) fn holds(&self, ground: Ground<'_>, host: u32) -> bool {
-        groups(&self.0.score(ground, host, 0.0)).count_ones() >= 2
+        are_enough(groups(&self.0.score(ground, host, 0.0)))
     }
 }
 
@@ -46,9 +48,9 @@ fn reached(ground: Ground<'_>, mut inside: Vec<Member>, mut open: Vec<&[Member]>
     for _ in 0..OVER {
         let of = |part: &[Member]| {
             let some = part.iter().step_by(part.len().div_ceil(LOOKED_AT).max(1));
-            some.fold(0, |bits, (host, _)| bits | groups(&base.score(ground, *host, 0.0))).count_ones()
+            are_enough(some.fold(0, |bits, (host, _)| bits | groups(&base.score(ground, *host, 0.0))))
         };
-        let (found, left): (Vec<&[Member]>, Vec<&[Member]>) = open.into_iter().partition(|part| of(part) >= 2);
+        let (found, left): (Vec<&[Member]>, Vec<&[Member]>) = open.into_iter().partition(|part| of(part));
         if found.is_empty() {
             break;
         }
@@ -60,6 +62,13 @@ fn reached(ground: Ground<'_>, mut inside: Vec<Member>, mut open: Vec<&[Member]>
     (inside, base)
 }
 
+/// True for two groups or more, one of them the provider's side: a page and its certificate are one customer's, wherever he
+/// rents.
+fn are_enough(groups: u32) -> bool {
+    let mut some = Group::ALL.into_iter().zip(0_u32..).filter(|(_, place)| groups >> place & 1 == 1);
+    groups.count_ones() >= 2 && some.any(|(group, _)| is_provider_side(group))
+}
+
 /// The groups in which a host agrees so that it counts, a bit for each.
 fn groups(scored: &Scored) -> u32 {
     let counting = scored.counted.iter().zip(0_u32..).filter(|(counted, _)| **counted >= COUNTS);
@@ -68,4 +77,40 @@ fn groups(scored: &Scored) -> u32 {
 
 fn counted_as_one(ground: Ground<'_>, members: &[Member]) -> Profile {
     Profile::shared(ground, members, &fleet::as_one(members), &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::defaults::Defaults;
+    use super::super::hand::Hands;
+    use super::super::{Builder, Weights};
+    use super::*;
+    use crate::facet::{FacetKind, HostFacts, Labels};
+
+    #[test]
+    fn a_page_and_a_certificate_tie_nobody_and_one_of_them_with_a_setup_does() {
+        let mut builder = Builder::new();
+        let at = |n: u32| Ipv4Addr::from(0x7f4d_0000 + n).into();
+        for n in 0..500_u32 {
+            let mut host = HostFacts::new(at(n));
+            let mut put = |kind, value: String| host.facets.push((kind, value.into_bytes()));
+            // The first shares a site with the second, and page and setup with the third.
+            put(FacetKind::CertSha256, if n < 2 { "site".to_owned() } else { format!("cert {n}") });
+            put(FacetKind::HttpBodySha256, if n < 3 { "site".to_owned() } else { format!("body {n}") });
+            put(FacetKind::HttpHeaderOrder, format!("order {}", n % 9));
+            put(FacetKind::SshBanner, if n == 0 || n == 2 { "own".to_owned() } else { format!("banner {}", n % 7) });
+            put(FacetKind::SshHasshServer, if n == 0 || n == 2 { "own".to_owned() } else { format!("h {}", n % 7) });
+            builder.add(&host);
+        }
+        let population = builder.finish();
+        let (weights, labels) = (Weights::builtin().unwrap(), Labels::builtin().unwrap());
+        let (defaults, hands) = (Defaults::new(&labels), Hands::default());
+        let ground = Ground::new(&population, &weights, &defaults, &hands);
+        let tied = Tied::new(ground, &[(0, 1.0)], &[0]);
+        let agrees = |host: u32| groups(&tied.0.score(ground, host, 0.0)).count_ones();
+        assert_eq!((agrees(1), agrees(2)), (2, 2));
+        assert!(!tied.holds(ground, 1) && tied.holds(ground, 2) && !tied.holds(ground, 3));
+    }
 }

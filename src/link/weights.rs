@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn the_weights_that_come_with_the_program_are_well_formed() {
         let weights = Weights::builtin().unwrap();
-        assert_eq!(weights.name(), "landscape-5");
+        assert_eq!(weights.name(), "landscape-6");
         assert!(weights.groups().iter().all(|group| group.alpha > 0.0 && group.support > 0.0 && group.against >= 0.0));
         assert_eq!(weights.purity.len(), super::super::grow::CHECKS.len());
     }

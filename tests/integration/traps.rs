@@ -176,6 +176,40 @@ fn a_customer_on_two_providers_does_not_make_them_one() {
     assert_eq!(verdict(&told, "ordinary_owner"), CheckVerdict::Failed, "{told:?}");
 }
 
+/// The same with a customer's page and certificate: two groups, and both are the customer's.
+#[test]
+fn a_customers_site_on_two_providers_does_not_make_them_one() {
+    let of = |address: &str, asn: u32, n: u32, site: Option<&str>| {
+        let (own, banner) = (format!("SHA256:p{asn}-{n}"), format!("SSH-2.0-provider{asn}"));
+        let image = format!("SHA256:image{asn}-{}", n % 2);
+        let (certificate, body) = (
+            site.map_or_else(|| format!("cert{asn}-{n}"), |site| format!("cert of {site}")),
+            site.map_or_else(|| format!("body{asn}-{n}"), |site| format!("body of {site}")),
+        );
+        let facets = [
+            (FacetKind::SshHostKey, if n < 9 { image.as_str() } else { own.as_str() }),
+            (FacetKind::SshBanner, banner.as_str()),
+            (FacetKind::SshHasshServer, banner.as_str()),
+            (FacetKind::CertSha256, certificate.as_str()),
+            (FacetKind::HttpBodySha256, body.as_str()),
+        ];
+        host(address, asn, &[22, 443], &facets)
+    };
+    let mut cases: Vec<HostFacts> = (1..=9).map(|n| of(&format!("62.60.226.{n}"), 214_351, n, None)).collect();
+    cases.extend((1..=9).map(|n| of(&format!("191.88.252.{n}"), 27_951, n, None)));
+    // Three sites of one customer, each at both.
+    for (n, site) in (20..).zip(["one", "two", "three"]) {
+        cases.push(of(&format!("62.60.226.{n}"), 214_351, n, Some(site)));
+        cases.push(of(&format!("191.88.252.{n}"), 27_951, n, Some(site)));
+    }
+    let population = population(&cases);
+    let findings = link(&population, &[seed("62.60.226.1")]);
+    assert!(in_cluster(&findings, "62.60.226.3"), "the provider's own image");
+    for n in (1..=9).chain(20..23) {
+        assert!(!in_cluster(&findings, &format!("191.88.252.{n}")), "the second provider is not the first: {n}");
+    }
+}
+
 /// Four template names cover most machines of one panel, at many unrelated providers.
 #[test]
 fn the_name_of_a_template_links_nobody_by_itself() {
