@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::exit::{Exit, Stop};
-use super::link::{population, tell_if_slow};
+use super::link::population;
 use super::term::{Output, Term};
 use crate::facet::{Labels, escape_terminal, show_cut, show_percent};
 use crate::link::{Linkage, Question, Weights};
@@ -45,8 +45,7 @@ pub(super) fn run(args: &Ask, term: &Term) -> Result<Exit, Stop> {
             args.case.display()
         )));
     }
-    tell_if_slow(&case, term)?;
-    let population = population(&case, &seeds)?;
+    let population = population(&case, &seeds, Some(term))?;
     let (weights, labels) = (Weights::builtin()?, Labels::builtin()?);
     let questions = Linkage::new(&population, &weights, &labels).ask(&seeds, &verdicts, args.most);
     let several = seeds.iter().any(|seed| seeds.iter().any(|other| other.provider != seed.provider));

@@ -143,7 +143,7 @@ fn fit(args: &Calibrate, to: &Path, start: &Weights, labels: &Labels, term: &Ter
         } else {
             let case = Case::open_read_only(place)?;
             let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
-            let population = population(&case, &seeds)?;
+            let population = population(&case, &seeds, Some(term))?;
             let of_seed = |seed: &Seed| match seed.subject {
                 Subject::Host(ip) => Some((ip, seed.provider.clone())),
                 Subject::Facet(..) => None,
@@ -229,7 +229,7 @@ fn world(folder: &Path, weights: &Weights, labels: &Labels) -> anyhow::Result<Ju
 fn case(path: &Path, weights: &Weights, labels: &Labels, term: &Term) -> Result<Judged, Stop> {
     let case = Case::open_read_only(path)?;
     let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
-    let population = population(&case, &seeds)?;
+    let population = population(&case, &seeds, Some(term))?;
     if verdicts.len() > MOST_TRIED {
         term.warn(format!("{}: the first {MOST_TRIED} of {} verdicts are tried", path.display(), verdicts.len()));
     }

@@ -28,7 +28,7 @@ pub(super) fn run(args: &CaseOnly, term: &Term) -> Result<Exit, Stop> {
 /// Links the case's hosts and keeps what was found.
 pub(super) fn link(case: &mut Case) -> Result<Findings, Stop> {
     let (seeds, verdicts) = (case.seeds()?, case.verdicts()?);
-    let (population, stamp) = columns(case, &seeds)?;
+    let (population, stamp) = columns(case, &seeds, None)?;
     let findings = Linkage::new(&population, &Weights::builtin()?, &Labels::builtin()?).run(&seeds, &verdicts);
     if let Some(stamp) = stamp {
         keep_columns(case, &stamp, &population)?;
@@ -37,26 +37,14 @@ pub(super) fn link(case: &mut Case) -> Result<Findings, Stop> {
     Ok(findings)
 }
 
-/// Says that columns will have to be made first, and how not to make them each time, where it takes long enough to wonder.
-pub(super) fn tell_if_slow(case: &Case, term: &Term) -> Result<(), Stop> {
-    let hosts = case.hosts_at_most()?;
-    if hosts >= SLOW_FROM && case.kept_columns(&columns_version())? == KeptColumns::Unfit {
-        term.say(format!(
-            "reading {hosts} hosts from every observation, which takes a while; after `hostkin link {}` it does not",
-            case.path().display()
-        ));
-    }
-    Ok(())
-}
-
 /// All hosts of the case, as the linkage sees them: from the columns that are kept, with the hosts added that were heard
-/// since, else from every observation.
-pub(super) fn population(case: &Case, seeds: &[Seed]) -> Result<Population, Stop> {
-    Ok(columns(case, seeds)?.0)
+/// since, else from every observation. Where that takes long enough to wonder, it says so, and how not to do it each time.
+pub(super) fn population(case: &Case, seeds: &[Seed], term: Option<&Term>) -> Result<Population, Stop> {
+    Ok(columns(case, seeds, term)?.0)
 }
 
 /// The same, with the state of the case that it is of where that is not kept yet.
-fn columns(case: &Case, seeds: &[Seed]) -> Result<(Population, Option<ColumnsStamp>), Stop> {
+fn columns(case: &Case, seeds: &[Seed], term: Option<&Term>) -> Result<(Population, Option<ColumnsStamp>), Stop> {
     let version = columns_version();
     // Before anything is read: what is heard meanwhile is then read once more.
     let stamp = case.columns_stamp(&version)?;
@@ -66,9 +54,14 @@ fn columns(case: &Case, seeds: &[Seed]) -> Result<(Population, Option<ColumnsSta
         KeptColumns::Unfit => (None, false),
     };
     let is_kept = is_current && kept.is_some();
-    let mut population = match kept {
-        Some(kept) => kept,
-        None => made(case)?,
+    let mut population = if let Some(kept) = kept {
+        kept
+    } else {
+        if let Some(term) = term.filter(|_| case.hosts_at_most().is_ok_and(|hosts| hosts >= SLOW_FROM)) {
+            let path = case.path().display();
+            term.say(format!("reading all hosts anew takes a while; after `hostkin link {path}` it does not"));
+        }
+        made(case)?
     };
     for subject in seeds.iter().map(|seed| &seed.subject) {
         if let Subject::Facet(kind, value) = subject {

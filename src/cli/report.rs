@@ -9,7 +9,7 @@ use super::args::{Export, What};
 use super::case::{as_of, last_change, scope_as_kept, since_link};
 use super::exit::{Exit, Stop};
 use super::export::{output, sights};
-use super::link::{population, tell_if_slow};
+use super::link::population;
 use super::on_record::{Holders, OnRecord};
 use super::share::{self, Own};
 use super::term::{Output, Term};
@@ -32,9 +32,9 @@ pub(super) fn run(args: &Export, term: &Term) -> Result<Exit, Stop> {
         let own = share::known(&case)?;
         (case, own)
     };
-    tell_if_slow(&case, term)?;
     let is_page = args.what == What::Report;
-    let (mut file, mut pictures) = shared(&case, &own, sharing.marking(args.what), sharing.minimise, is_page)?;
+    let (mut file, mut pictures) =
+        shared(&case, &own, sharing.marking(args.what), sharing.minimise, is_page, Some(term))?;
     if sharing.defang {
         file.defang();
         pictures.iter_mut().for_each(Picture::defang);
@@ -52,8 +52,9 @@ fn shared(
     marking: Marking,
     minimise: bool,
     with_pictures: bool,
+    term: Option<&Term>,
 ) -> Result<(CaseFile, Vec<Picture>), Stop> {
-    let (mut file, contact) = case_file(case, marking)?;
+    let (mut file, contact) = case_file(case, marking, term)?;
     let cleaner = Cleaner::new(&own.addresses, minimise).keeping(contact.as_deref());
     let mut personal = file.clean(&cleaner);
     let mut pictures = if with_pictures { super::pictures::pictures(case, &cleaner)? } else { Vec::new() };
@@ -73,7 +74,7 @@ fn write_text(text: &str, mut out: Output) -> Result<(), Stop> {
 }
 
 /// What the report says, whatever its form; and the mailbox that scanned hosts are told.
-fn case_file(case: &Case, marking: Marking) -> Result<(CaseFile, Option<String>), Stop> {
+fn case_file(case: &Case, marking: Marking, term: Option<&Term>) -> Result<(CaseFile, Option<String>), Stop> {
     let findings = case.findings()?.map(|(findings, _)| findings).unwrap_or_default();
     let info = case.info()?;
     let scope = scope_as_kept(case)?;
@@ -110,20 +111,20 @@ fn case_file(case: &Case, marking: Marking) -> Result<(CaseFile, Option<String>)
         facets: info.facets,
         bytes_heard: info.runs.iter().map(|run| run.counters.bytes_heard).sum(),
         runs: runs.collect(),
-        checks: checks(case, &info, &findings)?,
+        checks: checks(case, &info, &findings, term)?,
         digests: digests(case, &records)?,
     };
     Ok((report::case_file(&facts, &info.seeds, &findings, &sights(case)?), contact))
 }
 
 /// The named dangers of the hosts whose evidence the report lays out, as `why` says them.
-fn checks(case: &Case, info: &CaseInfo, findings: &Findings) -> Result<HostChecks, Stop> {
+fn checks(case: &Case, info: &CaseInfo, findings: &Findings, term: Option<&Term>) -> Result<HostChecks, Stop> {
     let mut all = HostChecks::new();
     let grown: Vec<_> = findings.clusters.iter().filter(|cluster| cluster.seeded).collect();
     if grown.is_empty() {
         return Ok(all);
     }
-    let (population, weights, labels) = (population(case, &info.seeds)?, Weights::builtin()?, Labels::builtin()?);
+    let (population, weights, labels) = (population(case, &info.seeds, term)?, Weights::builtin()?, Labels::builtin()?);
     let linkage = Linkage::new(&population, &weights, &labels);
     let sets = linkage.grow(&info.seeds, &info.verdicts);
     let holders = Holders::of(case)?;
@@ -159,6 +160,6 @@ fn digests(case: &Case, records: &[Record]) -> Result<Vec<(String, String)>, Sto
 
 /// Writes the report to a file, for `demo`.
 pub(super) fn write_page(case: &Case, to: &Path) -> Result<(), Stop> {
-    let (file, pictures) = shared(case, &share::known(case)?, Marking::default(), false, true)?;
+    let (file, pictures) = shared(case, &share::known(case)?, Marking::default(), false, true, None)?;
     write_text(&report::html(&file, &pictures)?, Output::create(to, false)?)
 }

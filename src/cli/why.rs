@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use super::args::Why;
 use super::case::scope_as_kept;
 use super::exit::{Exit, Stop};
-use super::link::{population, tell_if_slow};
+use super::link::population;
 use super::on_record::{Holders, OnRecord};
 use super::term::{Output, Term, width};
 use super::why_bundle;
@@ -43,8 +43,7 @@ pub(super) fn run(args: &Why, term: &Term) -> Result<Exit, Stop> {
     if args.other == Some(ip) {
         return Err(Stop::usage(anyhow!("{ip} is named twice; name two hosts, or one to compare it with the seeds")));
     }
-    tell_if_slow(&case, term)?;
-    let population = population(&case, &seeds)?;
+    let population = population(&case, &seeds, Some(term))?;
     for address in std::iter::once(ip).chain(args.other) {
         if !population.contains(address) {
             return Err(Stop::usage(anyhow!("{}", unheard(&case, address)?)));

@@ -157,7 +157,7 @@ fn promising(ground: Ground<'_>, all: &Providers, place: usize, standing: &Stand
     let Some(provider) = all.all.get(place) else { return Vec::new() };
     let mut found: Vec<(f64, u32, f64)> = Vec::new();
     for (host, score) in standing {
-        // A set is sure of what one group alone ties to it; nobody else is.
+        // A set is sure of what too little ties to it; nobody else is.
         let grown = &provider.heard.grown;
         let by_set = || grown.probability(ground, *host, &grown.score(ground, *host));
         let p = if grown.tied.holds(ground, *host) { by_set().max(*score) } else { *score };

@@ -13,6 +13,7 @@ use super::average::average_linkage;
 use super::claim::{self, IN_CLUSTER};
 use super::explain::rounded;
 use super::findings::bare;
+use super::grow::listed;
 use super::logistic::log_odds;
 use super::population::{Population, small};
 use super::regrow;
@@ -34,7 +35,7 @@ const ROUNDS: usize = 2;
 /// A hypothesis has at least so many hosts.
 const SMALLEST: usize = 3;
 
-/// Members of less are not listed.
+/// Members of less are not listed, nor what is left of a hypothesis when it is too small then.
 const LISTED: f64 = 0.02;
 
 /// A value whose holders are one hand with at least this probability counts as one's own.
@@ -80,12 +81,12 @@ pub(super) fn clusters(ground: Ground<'_>, taken: &BTreeSet<u32>, names: &BTreeS
     for one in hypotheses(ground, taken) {
         let mut members: Vec<(u32, Finding)> = Vec::new();
         for (host, scored) in &one.members {
-            let mut finding = bare(ground, &one.profile, scored, *host, 1.0);
-            finding.score = rounded(ground.weights.member.probability(&one.terms(scored)), 9);
-            finding.level = Level::Provider;
-            members.push((*host, finding));
+            let score = rounded(ground.weights.member.probability(&one.terms(scored)), 9);
+            if score >= LISTED {
+                let finding = bare(ground, &one.profile, scored, *host, 1.0);
+                members.push((*host, Finding { score, level: Level::Provider, ..finding }));
+            }
         }
-        members.retain(|(_, member)| member.score >= LISTED);
         if members.len() < SMALLEST {
             continue;
         }
@@ -167,7 +168,9 @@ impl Alone {
 /// A group of hosts that may be one operator's.
 #[derive(Debug)]
 pub(super) struct Hypothesis {
-    pub(super) profile: Profile,
+    /// All hosts that were put together, ascending: those that were left out are counted too.
+    hosts: Vec<u32>,
+    profile: Profile,
     /// Its hosts, ascending, with what the others say of each.
     pub(super) members: Vec<(u32, Scored)>,
     /// What is known of it as a whole, without labels: the mean of each of [`of_host`], and its size.
@@ -175,6 +178,27 @@ pub(super) struct Hypothesis {
 }
 
 impl Hypothesis {
+    /// What it says of any host.
+    pub(super) fn score(&self, ground: Ground<'_>, host: u32) -> Scored {
+        let own = f64::from(u8::from(self.hosts.binary_search(&host).is_ok()));
+        self.profile.score(ground, host, own)
+    }
+
+    /// The rarest values that its hosts show, up to so many postings.
+    pub(super) fn rarest(&self, ground: Ground<'_>, postings: usize) -> Vec<(Rung, u32)> {
+        listed(ground.population, &self.profile, postings)
+    }
+
+    /// Whether a host is a member.
+    pub(super) fn holds(&self, host: u32) -> bool {
+        self.members.binary_search_by_key(&host, |member| member.0).is_ok()
+    }
+
+    /// The level at which a host agrees with it.
+    pub(super) fn level(&self, scored: &Scored) -> Level {
+        claim::level(&self.profile, scored)
+    }
+
     /// The terms by which the place of a member is judged, in the order of [`names`].
     pub(super) fn terms(&self, scored: &Scored) -> Vec<f64> {
         self.figures.iter().copied().chain(of_host(scored)).collect()
@@ -254,7 +278,7 @@ pub(super) fn hypothesis(ground: Ground<'_>, hosts: &[u32]) -> Option<Hypothesis
     };
     let mut figures: Vec<f64> = (0..all.first().map_or(0, Vec::len)).map(mean).collect();
     figures.push(f64::from(small(members.len())).ln());
-    Some(Hypothesis { profile, members, figures })
+    Some(Hypothesis { hosts: hosts.to_vec(), profile, members, figures })
 }
 
 /// True when a group agrees in a value whose holders are more likely one hand than not.

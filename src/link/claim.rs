@@ -45,11 +45,11 @@ pub(super) fn level(profile: &Profile, scored: &Scored) -> Level {
     }
 }
 
-/// The same for a host of a grown set: what one group alone ties to the confirmed hosts is no claim about their provider
-/// either, however much it has in common with others that came in with it.
+/// The same for a host of a grown set: what is not tied to the confirmed hosts ([`super::tied`]) is no claim about their
+/// provider either, however much it has in common with others that came in with it.
 pub(super) fn tied_level(ground: Ground<'_>, grown: &Grown, host: u32, scored: &Scored) -> Level {
     let level = level(&grown.set.hosts, scored);
-    if level == Level::Provider && !grown.tied.holds(ground, host) { Level::Vendor } else { level }
+    if level == Level::Provider { grown.tied.level(ground, host) } else { level }
 }
 
 /// The score that goes with a level: a claim that is not about the provider never reaches even odds. Order is kept.

@@ -119,23 +119,17 @@ impl Population {
     ///
     /// # Errors
     /// What `part` gives.
-    pub fn from_parts<P, E>(part: impl FnMut(&str) -> Result<P, E>) -> Result<Option<Self>, E>
+    pub fn from_parts<P, E>(mut part: impl FnMut(&str) -> Result<P, E>) -> Result<Option<Self>, E>
     where
         P: FnOnce() -> Option<Vec<u8>> + Send,
     {
-        let names = std::iter::once(HOSTS).chain(Rung::ALL.into_iter().map(Rung::name));
-        let unpacked = parallel::map_read(names.map(part), |packed| packed())?;
-        Ok(unpacked.into_iter().collect::<Option<Vec<Vec<u8>>>>().and_then(|parts| Self::read(&parts)))
-    }
-
-    /// The same from the bytes of the hosts and of all rungs.
-    fn read(parts: &[Vec<u8>]) -> Option<Self> {
-        let (hosts, rungs) = parts.split_first()?;
-        let count = count_hosts(hosts)?;
-        let (hosts, rungs) =
-            parallel::both(|| read_hosts(hosts), || parallel::map(rungs, |bytes| read_column(bytes, count)));
-        let (addresses, everywhere) = hosts?;
-        Self::assemble(addresses, everywhere, rungs.into_iter().collect::<Option<Vec<Filled>>>()?)
+        let Some(hosts) = part(HOSTS)?() else { return Ok(None) };
+        let Some(count) = count_hosts(&hosts) else { return Ok(None) };
+        let packed = Rung::ALL.into_iter().map(|rung| part(rung.name()));
+        let read = |packed: P| packed().and_then(|bytes| read_column(&bytes, count));
+        let (hosts, rungs) = parallel::both(|| read_hosts(&hosts), || parallel::map_read(packed, read));
+        let rungs: Option<Vec<Filled>> = rungs?.into_iter().collect();
+        Ok(hosts.zip(rungs).and_then(|((addresses, everywhere), rungs)| Self::assemble(addresses, everywhere, rungs)))
     }
 }
 

@@ -165,10 +165,16 @@ pub(super) fn claim_words(set: &Counted, claim: &Claim) -> Vec<String> {
             "what it shares is too little or too common to look for, with strangers as alike as they were heard to be";
         return vec![words.to_owned()];
     }
-    if claim.level == Level::Vendor && claim::level(&set.hosts, &claim.scored) == Level::Provider {
-        let words = "one group alone ties it to the confirmed hosts: the rest it shares with hosts that came in with it, and \
-                     that carries no claim; confirm or reject one of them first";
-        return vec![words.to_owned()];
+    if claim.level != Level::Provider && claim::level(&set.hosts, &claim.scored) == Level::Provider {
+        let tie = if claim.level == Level::Tenant {
+            "only page, certificate or mail, a customer's content, tie it"
+        } else {
+            "one group alone ties it"
+        };
+        return vec![format!(
+            "{tie} to the confirmed hosts: the rest it shares with hosts that came in with it, and that carries no claim; \
+             confirm or reject one of them first"
+        )];
     }
     level_words(claim.level)
 }

@@ -162,8 +162,10 @@ fn some(members: &[Member]) -> Vec<Member> {
 pub(super) fn figures(ground: Ground<'_>, core: &[Member], part: &[Member], confirmed: &[u32]) -> Vec<f64> {
     let by_core = Profile::new(ground, core, &[]);
     let by_part = Profile::new(ground, part, &[]);
-    let back: Vec<Scored> = some(core).iter().map(|(host, _)| by_part.score(ground, *host, 0.0)).collect();
-    let forth: Vec<Scored> = some(part).iter().map(|(host, _)| by_core.score(ground, *host, 0.0)).collect();
+    let back: Vec<Scored> =
+        some(core).iter().map(|(host, _)| by_part.score(ground, *host, weight_in(part, *host))).collect();
+    let forth: Vec<Scored> =
+        some(part).iter().map(|(host, _)| by_core.score(ground, *host, weight_in(core, *host))).collect();
     let seeds =
         confirmed.iter().map(|host| log_odds(by_part.score(ground, *host, weight_in(part, *host)).probability()));
     let ties = |scored: &Scored| f64::from(small(scored.ratios.iter().filter(|ratio| ratio.ln > TIES).count()));

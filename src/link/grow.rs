@@ -36,7 +36,7 @@ const SMALL: usize = 2000;
 pub(super) struct Grown {
     /// Its hosts with their weights, and their counts; confirmed hosts have weight 1.
     pub(super) set: Counted,
-    /// Its hosts that are tied to the confirmed ones by two groups or more.
+    /// Its hosts that are tied to the confirmed ones.
     pub(super) tied: Tied,
     /// The confirmed hosts alone, counted.
     pub(super) seeds: Profile,

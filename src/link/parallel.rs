@@ -29,7 +29,8 @@ pub(super) fn map_read<T: Send, R: Send, E>(
     things: impl Iterator<Item = Result<T, E>>,
     work: impl Fn(T) -> R + Sync,
 ) -> Result<Vec<R>, E> {
-    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let most = things.size_hint().1.unwrap_or(usize::MAX);
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(most);
     let (give, take) = mpsc::channel::<(usize, T)>();
     let take = Mutex::new(take);
     let next = || take.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();

@@ -1,14 +1,12 @@
 //! What a hypothesis lacks: the other parts of the same provider, and single hosts that fit it.
 //!
 //! Average linkage compares hosts two by two. A group of them says more than a pair: two groups each of which knows the
-//! other's hosts by its own counts are one, and so is a host that a group knows. Only what agrees with a host of a group, or
+//! other's hosts by its own counts are one, directly or over others, and so is a host that a group knows. Only what agrees with a host of a group, or
 //! shows one of its rarest values, is looked at.
 
 use std::collections::BTreeMap;
 
 use super::blind::{Hypothesis, hypothesis};
-use super::claim;
-use super::grow::listed;
 use super::population::at;
 use super::score::Ground;
 use crate::finding::Level;
@@ -36,7 +34,8 @@ pub(super) fn regrown(
     let mut roots: Vec<usize> = (0..found.len()).collect();
     for (one, other) in touching {
         let (Some(left), Some(right)) = (found.get(one), found.get(other)) else { continue };
-        if knows(ground, left, right) && knows(ground, right, left) {
+        let are_one = root(&roots, one) == root(&roots, other);
+        if !are_one && knows(ground, left, right) && knows(ground, right, left) {
             join(&mut roots, one, other);
         }
     }
@@ -59,8 +58,12 @@ pub(super) fn regrown(
         }
         hosts.extend(parts.iter().flat_map(|part| part.members.iter().map(|member| member.0)));
         hosts.sort_unstable();
-        // What is none together stays as it was.
-        hypothesis(ground, &hosts).map_or(parts, |one| vec![one])
+        let Some(one) = hypothesis(ground, &hosts) else { return parts };
+        // A part of which nothing is in the whole stays as it was.
+        let is_left = |part: &Hypothesis| part.members.iter().all(|(host, _)| !one.holds(*host));
+        let mut all: Vec<Hypothesis> = parts.into_iter().filter(is_left).collect();
+        all.push(one);
+        all
     });
     joined.collect()
 }
@@ -97,7 +100,7 @@ fn near(ground: Ground<'_>, found: &[Hypothesis], alike: &[(u32, u32)], free: &d
         }
     }
     for (place, one) in found.iter().enumerate() {
-        for (rung, code) in listed(ground.population, &one.profile, RARE) {
+        for (rung, code) in one.rarest(ground, RARE) {
             let holders = ground.population.column(rung).holders(code);
             holders.iter().filter(|host| free(host)).for_each(|host| meet(*host, place));
         }
@@ -112,17 +115,19 @@ fn near(ground: Ground<'_>, found: &[Hypothesis], alike: &[(u32, u32)], free: &d
 /// Whether a hypothesis gives another's hosts enough on average.
 fn knows(ground: Ground<'_>, one: &Hypothesis, other: &Hypothesis) -> bool {
     let step = other.members.len().div_ceil(LOOKED_AT).max(1);
-    let (sum, count) = other.members.iter().step_by(step).fold((0.0, 0.0), |(sum, count), (host, _)| {
-        (sum + one.profile.score(ground, *host, 0.0).probability(), count + 1.0)
-    });
+    let (sum, count) = other
+        .members
+        .iter()
+        .step_by(step)
+        .fold((0.0, 0.0), |(sum, count), (host, _)| (sum + one.score(ground, *host).probability(), count + 1.0));
     sum >= KNOWS * count
 }
 
 /// How surely a hypothesis knows a host of none; `None` below what it takes to come in.
 fn fit(ground: Ground<'_>, one: &Hypothesis, host: u32) -> Option<f64> {
-    let scored = one.profile.score(ground, host, 0.0);
+    let scored = one.score(ground, host);
     let p = scored.probability();
-    (p >= COMES_IN && claim::level(&one.profile, &scored) == Level::Provider).then_some(p)
+    (p >= COMES_IN && one.level(&scored) == Level::Provider).then_some(p)
 }
 
 fn root(roots: &[usize], mut place: usize) -> usize {

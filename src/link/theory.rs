@@ -77,8 +77,10 @@ fn each(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> Vec<Theory
     let step = confirmed.len().div_ceil(EACH);
     let own = |host: &u32| {
         let mut grown = grow(ground, &[*host], barred);
-        let core_trust = grown.purity;
-        fleet::judge(ground, &mut grown.fleets, confirmed, core_trust);
+        if grown.fleets.members.len() > 1 {
+            let core_trust = grown.purity;
+            fleet::judge(ground, &mut grown.fleets, confirmed, core_trust);
+        }
         Theory { around: *host, grown, figures: Vec::new(), fit: 1.0 }
     };
     confirmed.iter().step_by(step).map(own).collect()

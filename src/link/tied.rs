@@ -1,8 +1,9 @@
-//! What ties a host of a set to the confirmed hosts: agreement in two groups, with them or with others that are tied.
+//! What ties a host of a set to the confirmed hosts: agreement in two groups, one of them the provider's side, with them or
+//! with others that are tied.
 //!
 //! A set may lead from fleet to fleet over one value. That value alone, be it a key, may be a customer's who rents from two
-//! providers: the other provider's hosts come in with it, and then support each other. They are worth asking about; a claim
-//! they are not.
+//! providers, and so may be a page with its certificate: the other provider's hosts come in with it, and then support each
+//! other. They are worth asking about; a claim they are not.
 
 use super::claim::COUNTS;
 use super::fleet::{self, Fleets};
@@ -10,6 +11,7 @@ use super::grow::is_confirmed;
 use super::rung::is_provider_side;
 use super::score::{Ground, Member, Profile, Scored};
 use crate::facet::Group;
+use crate::finding::Level;
 
 /// Hosts and fleets are tied over so many others at most.
 const OVER: usize = 6;
@@ -30,7 +32,19 @@ impl Tied {
 
     /// Whether a host is.
     pub(super) fn holds(&self, ground: Ground<'_>, host: u32) -> bool {
-        are_enough(groups(&self.0.score(ground, host, 0.0)))
+        self.level(ground, host) == Level::Provider
+    }
+
+    /// What the groups that tie a host can claim.
+    pub(super) fn level(&self, ground: Ground<'_>, host: u32) -> Level {
+        let groups = groups(&self.0.score(ground, host, 0.0));
+        if are_enough(groups) {
+            Level::Provider
+        } else if groups != 0 && !has_providers_side(groups) {
+            Level::Tenant
+        } else {
+            Level::Vendor
+        }
     }
 }
 
@@ -41,7 +55,7 @@ pub(super) fn by_fleet(ground: Ground<'_>, fleets: &Fleets) -> Vec<Member> {
     reached(ground, core.clone(), others.iter().map(Vec::as_slice).collect()).0
 }
 
-/// `inside` with those of the `open` parts that are tied to it in two groups, directly or over others; ascending. Also
+/// `inside` with those of the `open` parts that are tied to it so, directly or over others; ascending. Also
 /// all of these counted as one host.
 fn reached(ground: Ground<'_>, mut inside: Vec<Member>, mut open: Vec<&[Member]>) -> (Vec<Member>, Profile) {
     let mut base = counted_as_one(ground, &inside);
@@ -65,8 +79,12 @@ fn reached(ground: Ground<'_>, mut inside: Vec<Member>, mut open: Vec<&[Member]>
 /// True for two groups or more, one of them the provider's side: a page and its certificate are one customer's, wherever he
 /// rents.
 fn are_enough(groups: u32) -> bool {
+    groups.count_ones() >= 2 && has_providers_side(groups)
+}
+
+fn has_providers_side(groups: u32) -> bool {
     let mut some = Group::ALL.into_iter().zip(0_u32..).filter(|(_, place)| groups >> place & 1 == 1);
-    groups.count_ones() >= 2 && some.any(|(group, _)| is_provider_side(group))
+    some.any(|(group, _)| is_provider_side(group))
 }
 
 /// The groups in which a host agrees so that it counts, a bit for each.
@@ -111,6 +129,7 @@ mod tests {
         let tied = Tied::new(ground, &[(0, 1.0)], &[0]);
         let agrees = |host: u32| groups(&tied.0.score(ground, host, 0.0)).count_ones();
         assert_eq!((agrees(1), agrees(2)), (2, 2));
-        assert!(!tied.holds(ground, 1) && tied.holds(ground, 2) && !tied.holds(ground, 3));
+        let levels = [1, 2, 3].map(|host| tied.level(ground, host));
+        assert_eq!(levels, [Level::Tenant, Level::Provider, Level::Vendor]);
     }
 }
