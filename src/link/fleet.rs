@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::logistic::log_odds;
+use super::parts::Parts;
 use super::population::small;
 use super::rung::{GROUPS, Rung};
 use super::score::{Ground, Member, Profile, Scored, weight_in};
@@ -65,9 +66,9 @@ pub(super) fn as_one(members: &[Member]) -> Vec<Member> {
     members.iter().map(|(host, weight)| (*host, weight / mass)).collect()
 }
 
-/// Parts a set into fleets and judges each.
+/// Parts a set into fleets; nobody is judged yet.
 pub(super) fn fleets(ground: Ground<'_>, members: &[Member], profile: &Profile, confirmed: &[u32]) -> Fleets {
-    let mut roots: Vec<usize> = (0..members.len()).collect();
+    let mut roots = Parts::new(members.len());
     let place = |host: u32| members.binary_search_by_key(&host, |member| member.0).ok();
     let mut first_of: BTreeMap<(Rung, u32), usize> = BTreeMap::new();
     for (rung, one) in profile.rungs().filter(|(rung, _)| makes_a_fleet(*rung)) {
@@ -77,7 +78,7 @@ pub(super) fn fleets(ground: Ground<'_>, members: &[Member], profile: &Profile, 
             let Some(first) = inside.next() else { continue };
             first_of.insert((rung, held.code), first);
             for other in inside {
-                join(&mut roots, first, other);
+                roots.join(first, other);
             }
         }
     }
@@ -85,14 +86,14 @@ pub(super) fn fleets(ground: Ground<'_>, members: &[Member], profile: &Profile, 
     let mut seeds = confirmed.iter().filter_map(|host| place(*host));
     let core = seeds.next().unwrap_or(0);
     for seed in seeds {
-        join(&mut roots, core, seed);
+        roots.join(core, seed);
     }
-    let core = root(&roots, core);
+    let core = roots.root(core);
     let mut order: BTreeMap<usize, usize> = BTreeMap::from([(core, 0)]);
     let mut parts: Vec<Vec<Member>> = vec![Vec::new()];
     for (spot, member) in members.iter().enumerate() {
         let next = parts.len();
-        let number = *order.entry(root(&roots, spot)).or_insert(next);
+        let number = *order.entry(roots.root(spot)).or_insert(next);
         if number == next {
             parts.push(Vec::new());
         }
@@ -101,22 +102,8 @@ pub(super) fn fleets(ground: Ground<'_>, members: &[Member], profile: &Profile, 
         }
     }
     let by_value =
-        first_of.into_iter().filter_map(|(value, first)| Some((value, *order.get(&root(&roots, first))?))).collect();
+        first_of.into_iter().filter_map(|(value, first)| Some((value, *order.get(&roots.root(first))?))).collect();
     Fleets { members: parts, by_value, ..Fleets::default() }
-}
-
-fn root(roots: &[usize], mut spot: usize) -> usize {
-    while let Some(up) = roots.get(spot).filter(|up| **up != spot) {
-        spot = *up;
-    }
-    spot
-}
-
-fn join(roots: &mut [usize], one: usize, other: usize) {
-    let (one, other) = (root(roots, one), root(roots, other));
-    if let Some(slot) = roots.get_mut(one.max(other)) {
-        *slot = one.min(other);
-    }
 }
 
 impl Fleets {

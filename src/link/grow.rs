@@ -109,13 +109,22 @@ impl Grown {
 
 /// Grows a set from `seeds` (ascending). Hosts in `barred` never come in.
 pub(super) fn grow(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) -> Grown {
-    let mut grown = grow_set(ground, seeds, barred);
+    grow_judged_by(ground, seeds, seeds, barred)
+}
+
+/// The same where `confirmed` hosts beside the seeds judge the set's fleets.
+pub(super) fn grow_judged_by(ground: Ground<'_>, seeds: &[u32], confirmed: &[u32], barred: &BTreeSet<u32>) -> Grown {
+    let mut grown = set_judged_by(ground, seeds, confirmed, barred);
     grown.gather_likely(ground);
     grown
 }
 
 /// The same without candidates, for a set that may be dropped before anybody asks for them.
 pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>) -> Grown {
+    set_judged_by(ground, seeds, seeds, barred)
+}
+
+fn set_judged_by(ground: Ground<'_>, seeds: &[u32], judges: &[u32], barred: &BTreeSet<u32>) -> Grown {
     let population = ground.population;
     let confirmed: Vec<Member> = seeds.iter().map(|host| (*host, 1.0)).collect();
     let kin = kin(ground, &confirmed, barred);
@@ -145,7 +154,7 @@ pub(super) fn grow_set(ground: Ground<'_>, seeds: &[u32], barred: &BTreeSet<u32>
     let core = fleets.members.first().cloned().unwrap_or_default();
     let checks = checks(ground, seeds, &core, &seed_profile, &kin);
     let purity = if checks.is_empty() { 1.0 } else { ground.weights.purity.probability(&checks) };
-    fleet::judge(ground, &mut fleets, seeds, purity);
+    fleet::judge(ground, &mut fleets, judges, purity);
     let candidates = Vec::new();
     Grown { set, tied, fleets, seeds: seed_profile, confirmed: seeds.to_vec(), purity, checks, candidates }
 }

@@ -34,6 +34,7 @@ mod kept;
 mod logistic;
 mod pair;
 mod parallel;
+mod parts;
 mod pattern;
 mod population;
 mod provider;

@@ -1,12 +1,13 @@
 //! What a hypothesis lacks: the other parts of the same provider, and single hosts that fit it.
 //!
 //! Average linkage compares hosts two by two. A group of them says more than a pair: two groups each of which knows the
-//! other's hosts by its own counts are one, directly or over others, and so is a host that a group knows. Only what agrees with a host of a group, or
-//! shows one of its rarest values, is looked at.
+//! other's hosts by its own counts are one, directly or over others, and so is a host that a group knows. Only what agrees
+//! with a host of a group, or shows one of its rarest values, is looked at.
 
 use std::collections::BTreeMap;
 
 use super::blind::{Hypothesis, hypothesis};
+use super::parts::Parts;
 use super::population::at;
 use super::score::Ground;
 use crate::finding::Level;
@@ -31,12 +32,12 @@ pub(super) fn regrown(
     free: &dyn Fn(&u32) -> bool,
 ) -> Vec<Hypothesis> {
     let Near { touching, singles } = near(ground, &found, alike, free);
-    let mut roots: Vec<usize> = (0..found.len()).collect();
+    let mut joined = Parts::new(found.len());
     for (one, other) in touching {
         let (Some(left), Some(right)) = (found.get(one), found.get(other)) else { continue };
-        let are_one = root(&roots, one) == root(&roots, other);
+        let are_one = joined.root(one) == joined.root(other);
         if !are_one && knows(ground, left, right) && knows(ground, right, left) {
-            join(&mut roots, one, other);
+            joined.join(one, other);
         }
     }
     let mut more: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
@@ -44,14 +45,14 @@ pub(super) fn regrown(
         let fits = of_one.iter().filter_map(|(host, place)| Some((fit(ground, found.get(*place)?, *host)?, *place)));
         let best = fits.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
         if let (Some((_, place)), Some((host, _))) = (best, of_one.first()) {
-            more.entry(root(&roots, place)).or_default().push(*host);
+            more.entry(joined.root(place)).or_default().push(*host);
         }
     }
     let mut parts: BTreeMap<usize, Vec<Hypothesis>> = BTreeMap::new();
     for (place, one) in found.into_iter().enumerate() {
-        parts.entry(root(&roots, place)).or_default().push(one);
+        parts.entry(joined.root(place)).or_default().push(one);
     }
-    let joined = parts.into_iter().flat_map(|(place, parts)| {
+    let wholes = parts.into_iter().flat_map(|(place, parts)| {
         let mut hosts = more.remove(&place).unwrap_or_default();
         if hosts.is_empty() && parts.len() == 1 {
             return parts;
@@ -65,7 +66,7 @@ pub(super) fn regrown(
         all.push(one);
         all
     });
-    joined.collect()
+    wholes.collect()
 }
 
 /// What is looked at in a round; ascending.
@@ -76,6 +77,7 @@ struct Near {
     singles: Vec<(u32, usize)>,
 }
 
+/// Finds it, over the pairs that agree and the rarest values.
 fn near(ground: Ground<'_>, found: &[Hypothesis], alike: &[(u32, u32)], free: &dyn Fn(&u32) -> bool) -> Near {
     let mut of_host = vec![NONE; ground.population.len()];
     for (place, one) in found.iter().enumerate() {
@@ -128,20 +130,6 @@ fn fit(ground: Ground<'_>, one: &Hypothesis, host: u32) -> Option<f64> {
     let scored = one.score(ground, host);
     let p = scored.probability();
     (p >= COMES_IN && one.level(&scored) == Level::Provider).then_some(p)
-}
-
-fn root(roots: &[usize], mut place: usize) -> usize {
-    while let Some(up) = roots.get(place).filter(|up| **up != place) {
-        place = *up;
-    }
-    place
-}
-
-fn join(roots: &mut [usize], one: usize, other: usize) {
-    let (one, other) = (root(roots, one), root(roots, other));
-    if let Some(slot) = roots.get_mut(one.max(other)) {
-        *slot = one.min(other);
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 
 use super::fleet;
-use super::grow::{Grown, grow, grow_set, is_confirmed};
+use super::grow::{Grown, grow_judged_by, grow_set, is_confirmed};
 use super::logistic::log_odds;
 use super::population::small;
 use super::score::{Ground, Member, Scored, weight_in};
@@ -76,11 +76,7 @@ fn each(ground: Ground<'_>, grown: &Grown, barred: &BTreeSet<u32>) -> Vec<Theory
     }
     let step = confirmed.len().div_ceil(EACH);
     let own = |host: &u32| {
-        let mut grown = grow(ground, &[*host], barred);
-        if grown.fleets.members.len() > 1 {
-            let core_trust = grown.purity;
-            fleet::judge(ground, &mut grown.fleets, confirmed, core_trust);
-        }
+        let grown = grow_judged_by(ground, &[*host], confirmed, barred);
         Theory { around: *host, grown, figures: Vec::new(), fit: 1.0 }
     };
     confirmed.iter().step_by(step).map(own).collect()
