@@ -2,7 +2,7 @@
 //! rung. Postings and counts are not kept; they are read off the cells in one pass.
 //!
 //! All numbers are little-endian. `hosts`: for each host 1 byte (4 or 6, and 16 more where every port answers) and its
-//! octets. A rung's part: its cells ([`Cells`]), then the values, each after its length. Bytes that do not fit together give
+//! octets. A rung's part: the number of hosts, its cells ([`Cells`]), then the values, each after its length. Bytes that do not fit together give
 //! no population: it is then made from the observations.
 //!
 //! The parts `lone …` and `simhashes` are read only when hosts are added ([`Population::updated`]): the number of long
@@ -10,6 +10,7 @@
 //! their tags in the same order; the hosts of simhashes likewise, and the hashes.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
@@ -123,32 +124,17 @@ impl Population {
     where
         P: FnOnce() -> Option<Vec<u8>> + Send,
     {
-        let Some(hosts) = part(HOSTS)?() else { return Ok(None) };
-        let Some(count) = count_hosts(&hosts) else { return Ok(None) };
+        let hosts = Mutex::new(Some(part(HOSTS)?));
+        let hosts = || hosts.lock().unwrap_or_else(PoisonError::into_inner).take()?();
         let packed = Rung::ALL.into_iter().map(|rung| part(rung.name()));
-        let read = |packed: P| packed().and_then(|bytes| read_column(&bytes, count));
-        let (hosts, rungs) = parallel::both(|| read_hosts(&hosts), || parallel::map_read(packed, read));
-        let rungs: Option<Vec<Filled>> = rungs?.into_iter().collect();
-        Ok(hosts.zip(rungs).and_then(|((addresses, everywhere), rungs)| Self::assemble(addresses, everywhere, rungs)))
+        let read = |packed: P| packed().and_then(|bytes| read_column(&bytes));
+        let (hosts, rungs) =
+            parallel::both(|| hosts().and_then(|bytes| read_hosts(&bytes)), || parallel::map_read(packed, read));
+        let Some((addresses, everywhere)) = hosts else { return rungs.map(|_| None) };
+        let fits = |(hosts, rung): (usize, Filled)| (hosts == addresses.len()).then_some(rung);
+        let rungs: Option<Vec<Filled>> = rungs?.into_iter().map(|one| one.and_then(fits)).collect();
+        Ok(rungs.and_then(|rungs| Self::assemble(addresses, everywhere, rungs)))
     }
-}
-
-/// What stands behind a host's mark: the octets of its address.
-fn octets(mark: u8) -> Option<usize> {
-    match mark & !EVERYWHERE {
-        4 => Some(4),
-        6 => Some(16),
-        _ => None,
-    }
-}
-
-fn count_hosts(mut bytes: &[u8]) -> Option<usize> {
-    let mut count = 0;
-    while let Some((mark, rest)) = bytes.split_first() {
-        bytes = rest.get(octets(*mark)?..)?;
-        count += 1;
-    }
-    Some(count)
 }
 
 fn read_hosts(mut bytes: &[u8]) -> Option<(Vec<IpAddr>, Vec<bool>)> {
@@ -167,7 +153,8 @@ fn read_hosts(mut bytes: &[u8]) -> Option<(Vec<IpAddr>, Vec<bool>)> {
 }
 
 fn column_part(column: Column<'_>, hosts: usize) -> Vec<u8> {
-    let mut out = Cells::of(hosts, column.cells(), column.spill()).bytes();
+    let mut out = length(hosts).to_vec();
+    out.extend(Cells::of(hosts, column.cells(), column.spill()).bytes());
     out.extend_from_slice(column.texts());
     out
 }
@@ -239,9 +226,11 @@ fn length(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-fn read_column(bytes: &[u8], hosts: usize) -> Option<Filled> {
-    let (cells, values) = Cells::read(bytes, hosts)?;
-    Filled::new(cells, Texts::read(values)?)
+/// Of how many hosts a column says it is, and the column.
+fn read_column(bytes: &[u8]) -> Option<(usize, Filled)> {
+    let (hosts, rest) = read_length(bytes)?;
+    let (cells, values) = Cells::read(rest, hosts)?;
+    Some((hosts, Filled::new(cells, Texts::read(values)?)?))
 }
 
 fn read_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
